@@ -1,0 +1,82 @@
+/** The vocabulary of Centrali Realtime. No dependencies; runs in browsers and servers. */
+export type { AccessTokenClaims } from './claims.ts';
+export { scopeAllows, scopeOf } from './claims.ts';
+export type { ErrorBody } from './error-body.ts';
+export { errorBody, parseErrorBody } from './error-body.ts';
+export type {
+  AuthErrorCode,
+  Challenge,
+  ClientAction,
+  ClientErrorCode,
+  ErrorCode,
+  ErrorRow,
+  ServerErrorCode,
+} from './error-codes.ts';
+export { ERROR_CODES, isAuthErrorCode, isServerErrorCode } from './error-codes.ts';
+export type {
+  ComputeEvent,
+  ComputeEventName,
+  CustomEvent,
+  EventBase,
+  EventInput,
+  EventProblem,
+  RealtimeEvent,
+  RealtimeRecordEvent,
+  RecordCreatedEvent,
+  RecordDeletedEvent,
+  RecordEventName,
+  RecordUpdatedEvent,
+} from './event.ts';
+export {
+  eventProblem,
+  isComputeEventName,
+  isEventName,
+  isPlainText,
+  isRecordEventName,
+  MAX_EVENT_BYTES,
+  MAX_REQUEST_BYTES,
+  MAX_REQUEST_EVENTS,
+} from './event.ts';
+export { EVENT_STREAM, encodeComment, encodeEvent, encodeRetry, isEventId, MESSAGE, SYSTEM } from './event-stream.ts';
+export type { RealtimePath } from './paths.ts';
+export { adminPath, eventsPath, matchRealtimePath, PATHS } from './paths.ts';
+export type { BuiltInRole, Permission } from './permissions.ts';
+export { BUILT_IN_ROLES, isBuiltInRole, isPermission, PERMISSIONS } from './permissions.ts';
+export type { Principal, PrincipalKind } from './principal.ts';
+export { OWN_PROVIDER, principalKey, writePrincipal } from './principal.ts';
+export type { RealtimeErrorInit } from './realtime-error.ts';
+export { RealtimeError } from './realtime-error.ts';
+export type {
+  AuditEntry,
+  Change,
+  CheckAnswer,
+  CheckRequest,
+  Decisions,
+  FeedFrame,
+  FeedPosition,
+  Grant,
+  ProviderMapping,
+  ProviderRecord,
+  RevocationRecord,
+  Scalar,
+} from './rpc.ts';
+export {
+  MAX_CHECKS,
+  parseAuditEntries,
+  parseCheckAnswers,
+  parseCheckRequests,
+  parseFeedFrame,
+} from './rpc-validate.ts';
+export type {
+  ClosingEvent,
+  ClosingReason,
+  ConnectedEvent,
+  ExpiringEvent,
+  GapEvent,
+  GapReason,
+  PositionEvent,
+  RenewedEvent,
+  StreamErrorEvent,
+  SystemEvent,
+} from './system-event.ts';
+export { isWorkspaceSlug } from './workspace.ts';

@@ -1,0 +1,1 @@
+export { RealtimeError } from '@centrali-io/centrali-sdk';

@@ -1,0 +1,1 @@
+export type { Decisions } from '@centrali-io/protocol';
