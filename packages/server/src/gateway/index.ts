@@ -1,1 +1,18 @@
+/** The gateway: subscribe and publish below `/realtime/workspace/{ws}/`. */
 export type { Decisions } from '@centrali-io/protocol';
+export type { Access, TokenFacts } from './access/access.ts';
+export type { Batch, Broker, Located, Page, Position, StoredEvent } from './broker/port.ts';
+export { BrokerUnavailable, IdempotencyConflict } from './broker/port.ts';
+export type {
+  Gateway,
+  GatewayLimits,
+  GatewayOptions,
+  GatewayStatus,
+  OwnLifetimes,
+  QueryTokenPolicy,
+} from './create-gateway.ts';
+export { createGateway } from './create-gateway.ts';
+export type { Connection } from './delivery/connection.ts';
+export type { Delivery, Selection, StreamEnd, StreamRequest } from './delivery/port.ts';
+export type { Reply, StreamReply } from './reply.ts';
+export { isStreamReply } from './reply.ts';
