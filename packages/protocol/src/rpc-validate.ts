@@ -164,6 +164,7 @@ function isChange(value: unknown): boolean {
     case 'key':
       return text('kid') && typeof value.withdrawn === 'boolean';
     case 'revocation':
+    case 'revocation-lifted':
       return isRevocation(value.revocation);
     default:
       return false;

@@ -110,7 +110,9 @@ export type Change =
   | { readonly kind: 'provider'; readonly id: string; readonly provider: ProviderRecord | null }
   | { readonly kind: 'workspace'; readonly workspace: string }
   | { readonly kind: 'key'; readonly kid: string; readonly withdrawn: boolean }
-  | { readonly kind: 'revocation'; readonly revocation: RevocationRecord };
+  | { readonly kind: 'revocation'; readonly revocation: RevocationRecord }
+  /** A revocation was taken back: the first one in the reader's memory that equals it goes. */
+  | { readonly kind: 'revocation-lifted'; readonly revocation: RevocationRecord };
 
 /** One line of the change feed (`GET /internal/changes?after=<revision>&epoch=<epoch>`, NDJSON). */
 export type FeedFrame =
