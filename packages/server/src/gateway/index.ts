@@ -3,6 +3,8 @@ export type { Decisions } from '@centrali-io/protocol';
 export type { Access, TokenFacts } from './access/access.ts';
 export type { Batch, Broker, Located, Page, Position, StoredEvent } from './broker/port.ts';
 export { BrokerUnavailable, IdempotencyConflict } from './broker/port.ts';
+export type { Retention, SqliteBroker, SqliteBrokerOptions } from './broker/sqlite/open.ts';
+export { LogInUse, openSqliteBroker } from './broker/sqlite/open.ts';
 export type {
   Gateway,
   GatewayLimits,
@@ -13,6 +15,15 @@ export type {
 } from './create-gateway.ts';
 export { createGateway } from './create-gateway.ts';
 export type { Connection } from './delivery/connection.ts';
-export type { Delivery, Selection, StreamEnd, StreamRequest } from './delivery/port.ts';
+export type { DeliveryLimits, DeliveryOptions } from './delivery/create-delivery.ts';
+export { createDelivery } from './delivery/create-delivery.ts';
+export type {
+  Delivery,
+  Selection,
+  StreamEnd,
+  StreamEnding,
+  StreamInfo,
+  StreamRequest,
+} from './delivery/port.ts';
 export type { Reply, StreamReply } from './reply.ts';
 export { isStreamReply } from './reply.ts';

@@ -25,10 +25,19 @@ export interface Batch {
   readonly idempotency?: { readonly key: string; readonly bodyHash: string };
 }
 
-/** A place in the log: everything up to and including it has been considered. `index` -1 is before the request. */
+/**
+ * A place in the log: everything up to and including it has been considered. Made by the broker alone:
+ * `proof` is what it needs to write the place as a cursor, and says nothing to others.
+ */
 export interface Position {
   readonly seq: number;
   readonly index: number;
+  readonly proof: string;
+}
+
+/** Below 0: `a` comes before `b`; 0: the same place; above 0: after it. */
+export function comparePositions(a: Pick<Position, 'seq' | 'index'>, b: Pick<Position, 'seq' | 'index'>): number {
+  return a.seq - b.seq || a.index - b.index;
 }
 
 /** What a cursor means to this log. */
@@ -39,12 +48,16 @@ export type Located =
   /** Another epoch or workspace, above the head, a check that does not fit, unreadable. */
   | { readonly kind: 'unknown' };
 
-/** A page of the log, in order. `through` is the last position considered, also when no event matched. */
+/** A page of the log, in order. */
 export interface Page {
   readonly events: readonly StoredEvent[];
+  /** The last position considered, also when no event was there. */
   readonly through: Position;
-  /** Whether `through` is the confirmed head at the time of reading. */
-  readonly atHead: boolean;
+  /**
+   * Set when the log no longer reaches back to `after`: events may be missing before the first one
+   * here. The place before the oldest kept event.
+   */
+  readonly trimmed?: Position;
 }
 
 /** Thrown by `append`: the key was used with another body. */
@@ -61,17 +74,21 @@ export class BrokerUnavailable extends Error {
 export interface Broker {
   /** Resolves with one id per event once they are durable. Rejects with the two errors above. */
   append(batch: Batch): Promise<readonly string[]>;
-  /** The confirmed head: the place of the newest committed event (or `{seq: 0, index: 0}` for an empty log). */
+  /** The confirmed head: the place of the newest committed event, or a place before all in an empty log. */
   head(): Position;
-  /** The cursor that stands for `position` in a workspace; for `position` events and new streams. */
+  /** The cursor that stands for `position` in a workspace: for `position` and `gap` events and new streams. */
   cursorAt(workspace: string, position: Position): string;
-  /** Finds out what a client's cursor means. */
+  /** Finds out what a client's cursor means. Rejects with `BrokerUnavailable`. */
   locate(workspace: string, cursor: string): Promise<Located>;
-  /** The events of a workspace after `after`, at most `limit`. */
+  /**
+   * The events of a workspace after `after` and up to the head, at most `limit` events (whole requests,
+   * so a little more) or about 256 KiB. Equal reads that overlap in time are one read of the log.
+   * Rejects with `BrokerUnavailable`.
+   */
   read(workspace: string, after: Position, limit: number): Promise<Page>;
   /**
-   * Committed events of all workspaces, in order, each batch once, after `head()` covers it.
-   * Returns the function that ends it.
+   * Committed events of all workspaces, in order, one call per request, in the same turn in which
+   * `head()` comes to cover them. Returns the function that ends it.
    */
   subscribe(listener: (batch: readonly StoredEvent[]) => void): () => void;
   /** Whether appends and reads can work at present, and why not. */

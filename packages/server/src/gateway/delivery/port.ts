@@ -2,7 +2,7 @@
  * The port between access (who may subscribe) and delivery (the stream itself). Access authorizes and
  * admits; delivery registers, catches up, goes live and ends the stream.
  */
-import type { ServerErrorCode } from '@centrali-io/protocol';
+import type { ClosingReason, ServerErrorCode } from '@centrali-io/protocol';
 import type { Access } from '../access/access.ts';
 import type { StreamReply } from '../reply.ts';
 
@@ -40,6 +40,28 @@ export interface StreamRequest {
   onEnd(end: StreamEnd): void;
 }
 
+/** Why a stream is to end: an end of ours that the client resumes from, or an error. */
+export type StreamEnding =
+  | { readonly kind: 'closing'; readonly reason: ClosingReason }
+  /**
+   * Access is gone: what is queued is dropped, and the `error` is written only if the socket has
+   * nothing pending; else the stream is reset.
+   */
+  | { readonly kind: 'error'; readonly code: ServerErrorCode; readonly reason: string };
+
+/** An open stream, for lists. */
+export interface StreamInfo {
+  readonly connectionId: string;
+  readonly access: Access;
+  readonly address: string;
+  readonly requestId: string;
+  /** Milliseconds since 1970. */
+  readonly openedAt: number;
+  /** Bytes that wait in this process for its socket. */
+  readonly unsentBytes: number;
+  readonly state: 'opening' | 'catching-up' | 'live';
+}
+
 /** Delivery, as the gateway's routes use it. */
 export interface Delivery {
   /**
@@ -47,7 +69,13 @@ export interface Delivery {
    * stream can be opened now; then `onEnd` is not called.
    */
   openStream(request: StreamRequest): Promise<StreamReply>;
-  /** Ends all streams with `closing drain`, spread over `milliseconds`; resolves when the last is gone. */
+  /** Ends one stream now; `false` when there is none of this id. Its `onEnd` is called before this returns. */
+  end(connectionId: string, ending: StreamEnding): boolean;
+  /** The stream of this id. */
+  find(connectionId: string): StreamInfo | undefined;
+  /** The open streams of a workspace, or of all, oldest first. */
+  list(workspace?: string): Iterable<StreamInfo>;
+  /** Refuses new streams, ends the open ones with `closing drain` spread over `milliseconds`; resolves when the last is gone. */
   drain(milliseconds: number): Promise<void>;
   /** Cuts what is left and frees everything. */
   close(): Promise<void>;
