@@ -1,6 +1,6 @@
 /** What the parts of IAM share: made once by `createIam`, handed to the OAuth endpoints and the administration. */
 import type { AccessTokenClaims, Decisions, PrincipalKind } from '@centrali-io/protocol';
-import type { AccountRecord, Jwk, Store } from './store/port.ts';
+import type { AccountRecord, Jwk, Store, StoreTransaction } from './store/port.ts';
 
 /** Who makes a change, for its audit row. */
 export interface Actor {
@@ -41,6 +41,12 @@ export interface NewAccount {
   readonly revision: number;
 }
 
+/**
+ * Judges a change of an account inside its transaction, before anything is written: throws a `Refusal`
+ * to stop it. Who may do what to whom is read where it cannot change meanwhile.
+ */
+export type AccountGuard = (tx: StoreTransaction, account: Omit<AccountRecord, 'id'>) => Promise<void>;
+
 /** Service accounts. Each change is one transaction with revision, feed row and audit row. */
 export interface AccountService {
   /** `clientId` and `clientSecret` are made here. No roles: no permission. */
@@ -52,6 +58,7 @@ export interface AccountService {
       readonly roles?: readonly string[];
     },
     actor: Actor,
+    guard?: AccountGuard,
   ): Promise<NewAccount>;
   /** A new secret; the present ones stay valid for `graceSeconds` (default 0: dead at once). Undefined: no such account. */
   rotate(
@@ -59,6 +66,7 @@ export interface AccountService {
     id: number,
     graceSeconds: number,
     actor: Actor,
+    guard?: AccountGuard,
   ): Promise<
     { readonly clientSecret: string; readonly previousValidUntil: number; readonly revision: number } | undefined
   >;
@@ -68,9 +76,15 @@ export interface AccountService {
     id: number,
     disabled: boolean,
     actor: Actor,
+    guard?: AccountGuard,
   ): Promise<{ readonly revision: number } | undefined>;
   /** Undefined: no such account. */
-  delete(workspace: string, id: number, actor: Actor): Promise<{ readonly revision: number } | undefined>;
+  delete(
+    workspace: string,
+    id: number,
+    actor: Actor,
+    guard?: AccountGuard,
+  ): Promise<{ readonly revision: number } | undefined>;
   /**
    * Replaces the keys for private_key_jwt. Throws `Refusal` BAD_REQUEST for more than 4, for private,
    * symmetric or unfit keys, and for equal `kid`s. Undefined: no such account.
@@ -80,6 +94,7 @@ export interface AccountService {
     id: number,
     keys: readonly Jwk[],
     actor: Actor,
+    guard?: AccountGuard,
   ): Promise<{ readonly revision: number } | undefined>;
 }
 
