@@ -38,6 +38,32 @@ export {
   MAX_REQUEST_EVENTS,
 } from './event.ts';
 export { EVENT_STREAM, encodeComment, encodeEvent, encodeRetry, isEventId, MESSAGE, SYSTEM } from './event-stream.ts';
+export type {
+  Filter,
+  FilterableEvent,
+  FilterEquality,
+  FilterLiteral,
+  FilterOperator,
+  FilterSteps,
+  GrantMatch,
+  MatchOptions,
+  ParseFilterOptions,
+} from './filter/index.ts';
+export {
+  bindFilter,
+  equality,
+  FILTER_OPERATORS,
+  FilterError,
+  filterKey,
+  grantMatches,
+  lookup,
+  MAX_FILTER_CLAUSES,
+  MAX_FILTER_DEPTH,
+  MAX_FILTER_LENGTH,
+  matchesFilter,
+  parseFilter,
+  withoutBefore,
+} from './filter/index.ts';
 export type { RealtimePath } from './paths.ts';
 export { adminPath, eventsPath, matchRealtimePath, PATHS } from './paths.ts';
 export type { BuiltInRole, Permission } from './permissions.ts';
