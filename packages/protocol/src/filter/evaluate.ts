@@ -69,6 +69,7 @@ function compare(clause: Clause, value: unknown, steps: FilterSteps | undefined)
     case 'startswith':
       return typeof value === 'string' ? value.startsWith(operand.text) : undefined;
     case 'endswith':
+    default:
       return typeof value === 'string' ? value.endsWith(operand.text) : undefined;
   }
 }

@@ -96,9 +96,8 @@ class Parser {
     const path = this.#path();
     const op = this.#operator();
     const operands = [this.#operand(op)];
-    while ((op === 'in' || op === 'nin') && this.#peek() === ',') {
-      this.#at++;
-      operands.push(this.#operand(op));
+    if (op === 'in' || op === 'nin') {
+      for (; this.#peek() === ','; operands.push(this.#operand(op))) this.#at++;
     }
     if (this.#peek() === ',') this.#fail('Lists are for in and nin; quote a value that holds a comma.');
     this.#endOfTerm();
