@@ -1,0 +1,321 @@
+/** The public listener: everything of `contracts/http.md` comes in here. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { matchRealtimePath, PATHS } from '@centrali-io/protocol';
+import { type Connection, type Gateway, isStreamReply } from '../gateway/index.ts';
+import type { Iam } from '../iam/index.ts';
+import { type Log, Refusal, refusalResponse, type ServerRequest } from '../resource-server/index.ts';
+import { limitKey, trustedProxies } from './address.ts';
+import { jsonResponse, newRequestId, rawAnswer } from './answers.ts';
+import { createCors, type OriginPolicy } from './cors.ts';
+import { type AddressLimits, AddressTable } from './limits.ts';
+import type { Metrics } from './metrics.ts';
+import { isHttp2, type NodeRequest, type NodeResponse, readRequest } from './request.ts';
+import { sendResponse, sendStream } from './respond.ts';
+import { routeName } from './routes.ts';
+import { closeServer, createNodeServer, listen, type ServerOptions, urlOf } from './server.ts';
+
+/** What `createPublicListener` is made from. */
+export interface PublicListenerOptions extends ServerOptions {
+  readonly origins: OriginPolicy;
+  /** IP addresses, networks in CIDR notation, or `loopback`: whose `X-Forwarded-…` is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly limits: AddressLimits;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** How long a body may take, in ms; 10,000 by default. */
+  readonly bodyTimeoutMs?: number;
+  /** Monotonic clock in ms. */
+  readonly monotonic: () => number;
+}
+
+/** Whether this process can serve, and the state of its parts beside that. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly [part: string]: unknown;
+}
+
+/** A file that is served as it is. */
+export interface ServedFile {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What stands behind the listener. */
+export interface Mounted {
+  /** The public base URL, without trailing slash. */
+  readonly baseUrl: string;
+  readonly gateway?: Pick<Gateway, 'handle'> | undefined;
+  readonly iam?: Pick<Iam, 'handlePublic'> | undefined;
+  readiness(): Readiness;
+  /** Files below `/-/`, for `dev`. */
+  file?(path: string): ServedFile | undefined;
+}
+
+/** The listener. It listens before anything stands behind it, so that `--port 0` can name its own URL. */
+export interface PublicListener {
+  /** Binds the port; until `mount`, requests are answered UNAVAILABLE. Rejects when the port is taken. */
+  listen(): Promise<{ readonly port: number; readonly url: string }>;
+  mount(mounted: Mounted): void;
+  /** Stops accepting, lets answers in flight go out for `graceMs`, cuts the rest. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** What is known of one HTTP/1.1 socket. */
+interface SocketState {
+  /** Requests whose answers are not out yet. */
+  pending: number;
+  /** A stream has taken the socket, or is about to; or it is closing. No further request runs on it. */
+  taken: boolean;
+}
+
+/** Makes the public listener. Throws a `TypeError` for an unreadable entry of `trustedProxies`. */
+export function createPublicListener(options: PublicListenerOptions): PublicListener {
+  const { log, metrics } = options;
+  const isTrustedProxy = trustedProxies(options.trustedProxies);
+  const addresses = new AddressTable(options.limits, options.monotonic);
+  const cors = createCors(options.origins, (origin) =>
+    log.warn({ origin }, `An origin was refused. If it is yours, allow it: --allow-origin ${origin}`),
+  );
+  const sockets = new Set<Socket>();
+  const states = new WeakMap<Socket, SocketState>();
+  let mounted: Mounted | undefined;
+
+  const server = createNodeServer(options, (req, res) => {
+    req.on('error', ignore);
+    res.on('error', ignore);
+    const state = isHttp2(req) ? { pending: 0, taken: false } : stateOf(req.socket);
+    // A pipelined request behind a stream would wait for hours, and run under another's eyes.
+    if (state.taken) return void req.socket.destroy();
+    state.pending += 1;
+    res.once('close', () => {
+      state.pending -= 1;
+    });
+    void answer(req, res, state);
+  });
+
+  function stateOf(socket: Socket): SocketState {
+    let state = states.get(socket);
+    if (!state) {
+      state = { pending: 0, taken: false };
+      states.set(socket, state);
+    }
+    return state;
+  }
+
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const state = stateOf(socket);
+    const free = socket.writable && state.pending === 0 && !state.taken;
+    state.taken = true;
+    metrics.refused('BAD_REQUEST', error.code ?? 'parser');
+    if (free && error.code !== 'ECONNRESET') socket.end(rawAnswer(error, newRequestId()), () => socket.destroy());
+    else socket.destroy();
+  });
+  server.on('drop', () => metrics.refused('UNAVAILABLE', 'max_connections'));
+
+  /** Answers one request. Never rejects. */
+  async function answer(req: NodeRequest, res: NodeResponse, state: SocketState): Promise<void> {
+    const id = newRequestId();
+    const origins = req.rawHeaders.filter((_, i, raw) => i % 2 === 1 && raw[i - 1]?.toLowerCase() === 'origin');
+    const extra = { ...cors.headers(origins.length === 1 ? origins[0] : undefined) };
+    try {
+      let request: ServerRequest;
+      try {
+        request = readRequest(req, id, { isTrustedProxy, ...bodyTimeout(options) });
+        if (!request.secure) throw insecure();
+      } catch (error) {
+        // The connection's framing cannot be trusted any more.
+        if (!isHttp2(req)) {
+          state.taken = true;
+          (res as ServerResponse).shouldKeepAlive = false;
+        }
+        throw error;
+      }
+      count(request, res);
+      if (isPreflight(request)) {
+        const headers = cors.preflight(request.headers.get('origin') ?? '');
+        return await sendResponse(res, new Response(null, { status: 204, headers }), {});
+      }
+      await route(request, req, res, state, extra);
+    } catch (error) {
+      await refuse(error, id, res, extra, req.method === 'HEAD');
+    }
+  }
+
+  async function refuse(
+    error: unknown,
+    requestId: string,
+    res: NodeResponse,
+    extra: Readonly<Record<string, string>>,
+    head: boolean,
+  ): Promise<void> {
+    const refusal =
+      error instanceof Refusal ? error : new Refusal('INTERNAL_ERROR', 'listener_fault', { cause: error });
+    metrics.refused(refusal.code, refusal.reason);
+    if (refusal.code === 'INTERNAL_ERROR') log.error({ requestId, error: String(error) }, 'The listener failed');
+    else log.info({ requestId, code: refusal.code, reason: refusal.reason }, 'Refused at the listener');
+    await sendResponse(res, refusalResponse(refusal, { requestId, baseUrl: mounted?.baseUrl ?? '' }), extra, head);
+  }
+
+  function count(request: ServerRequest, res: NodeResponse): void {
+    const started = options.monotonic();
+    res.once('close', () => {
+      const route = routeName(request.path);
+      metrics.answered(route, request.method, res.statusCode);
+      // Someone who guesses tokens or secrets pays like someone who connects.
+      if (res.statusCode === 401) addresses.charge(limitKey(request.address));
+      log.info(
+        {
+          requestId: request.id,
+          method: request.method,
+          route,
+          status: res.statusCode,
+          ms: Math.round(options.monotonic() - started),
+          address: request.address,
+        },
+        'Answered',
+      );
+    });
+  }
+
+  async function route(
+    request: ServerRequest,
+    req: NodeRequest,
+    res: NodeResponse,
+    state: SocketState,
+    extra: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const head = request.method === 'HEAD';
+    if (request.path === PATHS.healthz || request.path === PATHS.readyz) {
+      return await sendResponse(res, health(request), extra, head);
+    }
+    if (mounted === undefined) throw new Refusal('UNAVAILABLE', 'starting', { retryAfter: 1 });
+    const realtime = matchRealtimePath(request.path);
+    if (realtime !== undefined) {
+      if (realtime === 'invalid') {
+        throw new Refusal('BAD_REQUEST', 'workspace_form', { message: 'The workspace in the URL is not a slug.' });
+      }
+      if (mounted.gateway === undefined) throw new Refusal('NOT_FOUND', 'no_gateway_here');
+      return await toGateway(mounted.gateway, request, realtime, res, state, extra);
+    }
+    const file = mounted.file?.(request.path);
+    if (file !== undefined) {
+      if (request.method !== 'GET' && !head) {
+        throw new Refusal('METHOD_NOT_ALLOWED', 'method', { headers: { allow: 'GET, HEAD' } });
+      }
+      return await sendResponse(res, fileResponse(file), extra, head);
+    }
+    if (mounted.iam === undefined) throw new Refusal('NOT_FOUND', 'no_iam_here');
+    if (!addresses.hasAttempts(limitKey(request.address))) throw tooMany('attempts_per_address');
+    for (const [name, value] of Object.entries(extra)) (res as ServerResponse).setHeader(name, value);
+    mounted.iam.handlePublic(req as IncomingMessage, res as ServerResponse, {
+      id: request.id,
+      address: request.address,
+      secure: request.secure,
+    });
+  }
+
+  async function toGateway(
+    gateway: Pick<Gateway, 'handle'>,
+    request: ServerRequest,
+    realtime: { readonly workspace: string; readonly rest: string },
+    res: NodeResponse,
+    state: SocketState,
+    extra: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const key = limitKey(request.address);
+    if (request.method !== 'GET' || realtime.rest !== 'events') {
+      if (!addresses.hasAttempts(key)) throw tooMany('attempts_per_address');
+      const reply = await gateway.handle(request, realtime);
+      if (isStreamReply(reply)) return void sendStream(res, reply, extra);
+      return await sendResponse(res, reply, extra, request.method === 'HEAD');
+    }
+    if (!addresses.attempt(key)) throw tooMany('connects_per_address');
+    if (state.pending > 1) throw new Refusal('BAD_REQUEST', 'pipelined', { message: 'A stream cannot be pipelined.' });
+    const release = addresses.open(key);
+    if (release === undefined) throw tooMany('connections_per_address');
+    state.taken = true;
+    let connection: Connection | undefined;
+    try {
+      const reply = await gateway.handle(request, realtime);
+      if (!isStreamReply(reply)) {
+        state.taken = false;
+        return await sendResponse(res, reply, extra);
+      }
+      connection = sendStream(res, reply, extra);
+    } finally {
+      if (connection === undefined) release();
+    }
+    if (connection === undefined) return;
+    const closed = metrics.streamOpened();
+    connection.onClose(() => {
+      closed();
+      release();
+    });
+  }
+
+  function health(request: ServerRequest): Response {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      throw new Refusal('METHOD_NOT_ALLOWED', 'method', { headers: { allow: 'GET, HEAD' } });
+    }
+    if (request.path === PATHS.healthz) return jsonResponse(200, { status: 'alive' });
+    const readiness = mounted?.readiness() ?? { ready: false, detail: 'starting' };
+    return jsonResponse(readiness.ready ? 200 : 503, readiness);
+  }
+
+  return {
+    async listen() {
+      const port = await listen(server, options);
+      // Running out of file descriptors is reported here and must not end the process.
+      server.on('error', (error: NodeJS.ErrnoException) =>
+        log.error({ error: error.code }, 'The public listener cannot accept'),
+      );
+      return { port, url: urlOf(options.tls ? 'https' : 'http', options.host, port) };
+    },
+    mount(parts) {
+      mounted = parts;
+    },
+    close: (graceMs) => closeServer(server, sockets, graceMs),
+  };
+}
+
+function ignore(): void {
+  // 'close' follows, and is listened to where it matters.
+}
+
+function bodyTimeout({ bodyTimeoutMs }: PublicListenerOptions): { bodyTimeoutMs?: number } {
+  return bodyTimeoutMs === undefined ? {} : { bodyTimeoutMs };
+}
+
+function isPreflight({ method, headers }: ServerRequest): boolean {
+  return (
+    method === 'OPTIONS' &&
+    headers.get('origin') !== undefined &&
+    headers.get('access-control-request-method') !== undefined
+  );
+}
+
+function insecure(): Refusal {
+  return new Refusal('BAD_REQUEST', 'insecure', {
+    message: 'Use https: a token must not travel over plain http beyond this machine.',
+  });
+}
+
+function tooMany(reason: string): Refusal {
+  return new Refusal('RATE_LIMIT_EXCEEDED', reason, { retryAfter: 1 + Math.random() * 4 });
+}
+
+function fileResponse(file: ServedFile): Response {
+  return new Response(file.bytes as Uint8Array<ArrayBuffer>, {
+    headers: {
+      'content-type': file.type,
+      'cache-control': 'no-cache',
+      'x-content-type-options': 'nosniff',
+      'cross-origin-resource-policy': 'cross-origin',
+    },
+  });
+}
