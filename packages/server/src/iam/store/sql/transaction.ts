@@ -1,0 +1,38 @@
+import type { StoreTransaction } from '../port.ts';
+import { accountsOf } from './accounts.ts';
+import { auditOf } from './audit.ts';
+import { countUp } from './counter.ts';
+import { credentialsOf } from './credentials.ts';
+import { feedOf, insertFeedRow } from './feed.ts';
+import { membersOf } from './members.ts';
+import { providersOf } from './providers.ts';
+import { revocationsOf, usedJtisOf } from './revocations.ts';
+import { rolesOf } from './roles.ts';
+import type { Database } from './schema.ts';
+import { signingKeysOf } from './signing-keys.ts';
+import { workspacesOf } from './workspaces.ts';
+
+/** All tables over one connection that is in a transaction. `changed` hears each revision, before the commit. */
+export function storeTransaction(db: Database, epoch: string, changed: (revision: number) => void): StoreTransaction {
+  const audit = auditOf(db);
+  return {
+    workspaces: workspacesOf(db),
+    signingKeys: signingKeysOf(db),
+    accounts: accountsOf(db),
+    credentials: credentialsOf(db),
+    members: membersOf(db),
+    roles: rolesOf(db),
+    providers: providersOf(db),
+    revocations: revocationsOf(db),
+    usedJtis: usedJtisOf(db),
+    audit,
+    feed: feedOf(db, epoch),
+    async recordChange(change, row) {
+      const revision = await countUp(db, 'revision');
+      await insertFeedRow(db, revision, change);
+      await audit.append([{ ...row, kind: 'change', revision }]);
+      changed(revision);
+      return revision;
+    },
+  };
+}
