@@ -5,14 +5,21 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-const COMMANDS = { chromium: 'chromium', curl: 'curl', npm: 'npm' } as const;
+const COMMANDS = {
+  chromium: 'chromium',
+  curl: 'curl',
+  npm: 'npm',
+  nginx: 'nginx',
+  caddy: 'caddy',
+  haproxy: 'haproxy',
+} as const;
 
 /** The parts that suites may require. */
 export type Part = keyof typeof COMMANDS;
 
 /** The path of a command in PATH, if it is there. */
 export function commandPath(part: Part): string | undefined {
-  for (const folder of [...(process.env.PATH ?? '').split(delimiter), '/usr/bin']) {
+  for (const folder of [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/sbin']) {
     const path = join(folder, COMMANDS[part]);
     try {
       accessSync(path, constants.X_OK);
