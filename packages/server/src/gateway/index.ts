@@ -3,8 +3,10 @@ export type { Decisions } from '@centrali-io/protocol';
 export type { Access, TokenFacts } from './access/access.ts';
 export type { Batch, Broker, Located, Page, Position, StoredEvent } from './broker/port.ts';
 export { BrokerUnavailable, IdempotencyConflict } from './broker/port.ts';
-export type { Retention, SqliteBroker, SqliteBrokerOptions } from './broker/sqlite/open.ts';
-export { LogInUse, openSqliteBroker } from './broker/sqlite/open.ts';
+export { LogInUse } from './broker/sqlite/lock.ts';
+export type { SqliteBroker, SqliteBrokerOptions } from './broker/sqlite/open.ts';
+export { openSqliteBroker } from './broker/sqlite/open.ts';
+export type { Retention } from './broker/sqlite/retention.ts';
 export type {
   Gateway,
   GatewayLimits,

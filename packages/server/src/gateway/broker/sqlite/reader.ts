@@ -1,0 +1,63 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { ReaderReply, ReaderRequest, StoredRecord } from './messages.ts';
+import { readMeta, readPlace } from './schema.ts';
+
+/** A page ends after the record that takes it past this many bytes. */
+const PAGE_BYTES = 256 * 1024;
+
+/** The reading half of the log: a connection of its own, no statement left open between requests. */
+export class LogReader {
+  readonly #db: DatabaseSync;
+  readonly #find: StatementSync;
+  readonly #read: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#find = db.prepare('SELECT count, proof FROM batch WHERE seq = ?');
+    // `count` is read before `events`, so a record that was wholly considered costs nothing.
+    this.#read = db.prepare(
+      `SELECT seq, count, proof, events FROM batch
+       WHERE workspace = :workspace AND seq >= :seq AND seq <= :upTo AND NOT (seq = :seq AND count <= :index + 1)
+       ORDER BY seq`,
+    );
+  }
+
+  /** Answers one request; throws what SQLite says. */
+  answer(request: Exclude<ReaderRequest, { type: 'close' }>): ReaderReply {
+    // One snapshot for both: a trim in between would make a hole that nobody sees.
+    this.#db.exec('BEGIN');
+    try {
+      const boundary = readPlace(readMeta(this.#db, 'boundary'));
+      if (request.type === 'find')
+        return { type: 'found', id: request.id, record: this.#record(request.seq), boundary };
+      return { type: 'page', id: request.id, ...this.#page(request), boundary };
+    } finally {
+      this.#db.exec('COMMIT');
+    }
+  }
+
+  #record(seq: number): { count: number; proof: string } | null {
+    const row = this.#find.get(seq);
+    return row ? { count: Number(row.count), proof: String(row.proof) } : null;
+  }
+
+  #page(request: Extract<ReaderRequest, { type: 'read' }>): { records: StoredRecord[]; complete: boolean } {
+    const records: StoredRecord[] = [];
+    const { workspace, after, upTo, limit } = request;
+    let events = 0;
+    let bytes = 0;
+    for (const row of this.#read.iterate({ workspace, seq: after.seq, index: after.index, upTo })) {
+      if (events >= limit || bytes >= PAGE_BYTES) return { records, complete: false };
+      const record = {
+        seq: Number(row.seq),
+        count: Number(row.count),
+        proof: String(row.proof),
+        events: String(row.events),
+      };
+      records.push(record);
+      events += record.count;
+      bytes += record.events.length;
+    }
+    return { records, complete: true };
+  }
+}
