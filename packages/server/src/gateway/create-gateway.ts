@@ -1,25 +1,35 @@
-import type { Decisions } from '@centrali-io/protocol';
-import { type Log, Refusal, refusalResponse, type ServerRequest } from '../resource-server/index.ts';
+import { type Decisions, ERROR_CODES } from '@centrali-io/protocol';
+import {
+  createOutboundGet,
+  IssuerDirectory,
+  KeySet,
+  type KeySetOptions,
+  type Log,
+  type OutboundGet,
+  OWN_ALGORITHMS,
+  type OwnLifetimes,
+  ownIssuer,
+  type QueryTokenPolicy,
+  Refusal,
+  refusalResponse,
+  type ServerRequest,
+} from '../resource-server/index.ts';
+import { Admission, type GatewayLimits } from './access/admit.ts';
+import type { Attempt } from './access/attempt.ts';
+import { AuditSpool } from './access/audit.ts';
+import type { Authority } from './access/authorize.ts';
+import { ChangeFeed } from './access/change-feed.ts';
+import { DecisionQueue } from './access/decisions.ts';
 import type { Broker } from './broker/port.ts';
 import type { Delivery } from './delivery/port.ts';
+import { publish } from './publish.ts';
 import type { Reply } from './reply.ts';
-
-/** Limits of one gateway process. 0 = no limit. */
-export interface GatewayLimits {
-  /** Open streams per workspace; 1,000 by default. */
-  readonly connectionsPerWorkspace: number;
-  /** Open streams per principal and workspace; 100 by default. */
-  readonly connectionsPerPrincipal: number;
-  /** Authorized requests (streams opened, publishes) per second and principal; 50 by default. */
-  readonly requestsPerSecondPerPrincipal: number;
-}
-
-/** What a token may come by in the query: as the guide does it, with a lifetime cap, or not at all. */
-export type QueryTokenPolicy = 'allow' | 'short-lived' | 'deny';
+import { wantsErrorsAsStream } from './selection.ts';
+import { refusalStream, subscribe } from './subscribe.ts';
 
 /** What `createGateway` is made from. */
 export interface GatewayOptions {
-  /** The public base URL without trailing slash: own issuer, own audience, realm of challenges. */
+  /** The public base URL without trailing slash: own issuer, own audience, base of challenges. */
   readonly baseUrl: string;
   readonly decisions: Decisions;
   readonly broker: Broker;
@@ -32,19 +42,18 @@ export interface GatewayOptions {
   readonly ownLifetimes?: Partial<OwnLifetimes>;
   /** Lets providers' key sets live on private addresses and plain http; for tests. `false` by default. */
   readonly allowPrivateAddresses?: boolean;
+  /** Fetches providers' key sets; by default https to public addresses, within 2 s and 256 KiB. */
+  readonly get?: OutboundGet;
+  /** Ages and bounds of providers' key sets; the defaults of `KeySet`. */
+  readonly keySets?: Partial<Pick<KeySetOptions, 'maxAgeMs' | 'staleIfErrorMs' | 'cooldownMs' | 'timeoutMs'>>;
   /** Wall clock in ms; `Date.now` by default. */
   readonly now?: () => number;
   /** Monotonic clock in ms; `performance.now` by default. */
   readonly monotonic?: () => number;
   /** [0, 1); `Math.random` by default. */
   readonly random?: () => number;
-}
-
-/** Longest lifetimes of own tokens, in seconds. */
-export interface OwnLifetimes {
-  readonly service: number;
-  readonly user: number;
-  readonly dev: number;
+  /** Told of each refusal, for metrics. */
+  readonly onRefusal?: (refusal: Refusal) => void;
 }
 
 /** Whether the gateway can serve, and what stands beside that. */
@@ -66,27 +75,165 @@ export interface Gateway {
   /** Answers a request. Never rejects: refusals and faults become answers. */
   handle(request: ServerRequest, route: { readonly workspace: string; readonly rest: string }): Promise<Reply>;
   status(): GatewayStatus;
-  /** Refuses new streams, ends the open ones spread over `milliseconds`. */
+  /** Refuses new streams and publishes, ends the open streams spread over `milliseconds`. */
   drain(milliseconds: number): Promise<void>;
   /** Ends the change feed, flushes what audit holds, cuts what is left. */
   close(): Promise<void>;
 }
 
+/** A handler of one route. */
+type Handler = (request: ServerRequest, workspace: string, attempt: Attempt) => Promise<Reply>;
+
 /** Makes the gateway and starts to follow IAM's change feed. */
 export function createGateway(options: GatewayOptions): Gateway {
+  const { baseUrl, broker, delivery, log, queryTokens = 'allow' } = options;
+  const { now = Date.now, monotonic = () => performance.now(), random = Math.random } = options;
+  const authority = makeAuthority({ ...options, now, monotonic, random });
+  let draining = false;
+
+  /** The routes: the rest of the path, then the method. */
+  const routes: ReadonlyMap<string, ReadonlyMap<string, Handler>> = new Map([
+    [
+      'events',
+      new Map<string, Handler>([
+        [
+          'GET',
+          (request, workspace, attempt) => subscribe({ authority, delivery, queryTokens }, request, workspace, attempt),
+        ],
+        ['POST', (request, workspace, attempt) => publish({ authority, broker }, request, workspace, attempt)],
+      ]),
+    ],
+  ]);
+
+  function handlerOf(method: string, rest: string): Handler {
+    const methods = routes.get(rest);
+    if (!methods) throw new Refusal('NOT_FOUND', 'no_route');
+    const handler = methods.get(method);
+    if (!handler) {
+      throw new Refusal('METHOD_NOT_ALLOWED', 'no_method', {
+        headers: { allow: [...methods.keys(), 'OPTIONS'].join(', ') },
+      });
+    }
+    if (draining) throw new Refusal('UNAVAILABLE', 'draining');
+    return handler;
+  }
+
+  function refused(refusal: Refusal, request: ServerRequest, workspace: string, attempt: Attempt): void {
+    options.onRefusal?.(refusal);
+    const { subject } = attempt;
+    const entry = {
+      at: now(),
+      kind: 'refuse',
+      workspace,
+      code: refusal.code,
+      reason: refusal.reason,
+      address: request.address,
+      requestId: request.id,
+    } as const;
+    if (subject === undefined) return authority.audit.addStranger(entry);
+    const { provider, sub, token } = subject;
+    authority.audit.add({
+      ...entry,
+      provider,
+      sub,
+      ...(token.clientId === undefined ? {} : { clientId: token.clientId }),
+      ...(token.jti === undefined ? {} : { jti: token.jti }),
+    });
+  }
+
   return {
-    async handle(request) {
-      const refusal = new Refusal('UNAVAILABLE', 'not_built');
-      return refusalResponse(refusal, { requestId: request.id, baseUrl: options.baseUrl });
+    async handle(request, { workspace, rest }) {
+      const attempt: Attempt = {};
+      try {
+        return await handlerOf(request.method, rest)(request, workspace, attempt);
+      } catch (error) {
+        const refusal = asRefusal(error, request.id, log);
+        refused(refusal, request, workspace, attempt);
+        const isSubscription = request.method === 'GET' && rest === 'events';
+        return isSubscription && wantsErrorsAsStream(request.query)
+          ? refusalStream(refusal, request.id, random)
+          : refusalResponse(refusal, { requestId: request.id, baseUrl, random });
+      }
     },
     status: () => ({
-      ready: false,
-      feed: 'starting',
-      broker: options.broker.status(),
-      streams: options.delivery.streams,
-      draining: false,
+      ready: authority.feed.isReady && broker.status().ready && !draining,
+      feed: authority.feed.state,
+      broker: broker.status(),
+      streams: delivery.streams,
+      draining,
     }),
-    drain: (milliseconds) => options.delivery.drain(milliseconds),
-    close: () => options.delivery.close(),
+    drain: (milliseconds) => {
+      draining = true;
+      return delivery.drain(milliseconds);
+    },
+    close: async () => {
+      draining = true;
+      await delivery.close();
+      await authority.audit.close();
+      await authority.feed.stop();
+    },
   };
+}
+
+/** Puts together what the connection flow stands on, and starts the change feed. */
+function makeAuthority(
+  options: GatewayOptions & Required<Pick<GatewayOptions, 'now' | 'monotonic' | 'random'>>,
+): Authority {
+  const { baseUrl, decisions, log, now, monotonic, random, ownLifetimes, keySets, limits } = options;
+  const feed: ChangeFeed = new ChangeFeed({
+    decisions,
+    log,
+    monotonic,
+    random,
+    onProviders: (providers) => issuers.replaceAll(providers),
+    onChange: (change) => {
+      if (change.kind === 'key') own.keys.expire();
+      if (change.kind !== 'provider') return;
+      if (change.provider === null) issuers.remove(change.id);
+      else issuers.put(change.provider);
+    },
+    onSnapshot: () => own.keys.expire(),
+  });
+  const own = ownIssuer({
+    baseUrl,
+    // Our own IAM is near and tells of its changes; an unknown kid may ask it each second.
+    keys: new KeySet({
+      load: (signal) => decisions.jwks(signal),
+      algorithms: OWN_ALGORITHMS,
+      monotonic,
+      cooldownMs: 1000,
+      onFailure: (reason) => log.warn({ reason }, 'Our own key set could not be loaded'),
+    }),
+    isWithdrawn: (kid) => feed.isWithdrawn(kid),
+    ...(ownLifetimes === undefined ? {} : { lifetimes: ownLifetimes }),
+  });
+  const allowPrivateAddresses = options.allowPrivateAddresses ?? false;
+  const issuers = new IssuerDirectory({
+    own,
+    get: options.get ?? createOutboundGet({ allowPrivateAddresses, timeoutMs: 2000 }),
+    monotonic,
+    ...(keySets === undefined ? {} : { keySets }),
+    onFailure: (provider, reason) => log.warn({ provider, reason }, "A provider's key set could not be loaded"),
+  });
+  feed.start();
+  return {
+    issuers,
+    feed,
+    decisions: new DecisionQueue({ decisions, feed }),
+    admission: new Admission(limits),
+    audit: new AuditSpool({ decisions, log, now }),
+    now,
+  };
+}
+
+/** A fault of ours is told to the log, by its name and place, and to nobody else. */
+function asRefusal(error: unknown, requestId: string, log: Log): Refusal {
+  if (error instanceof Refusal) {
+    if (ERROR_CODES[error.code].status >= 500)
+      log.warn({ requestId, code: error.code, reason: error.reason }, 'Refused');
+    return error;
+  }
+  const fault = error instanceof Error ? { name: error.name, stack: error.stack?.split('\n').slice(1, 8) } : {};
+  log.error({ requestId, ...fault }, 'A request failed');
+  return new Refusal('INTERNAL_ERROR', 'fault', { cause: error });
 }

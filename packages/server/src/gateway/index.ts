@@ -1,20 +1,16 @@
 /** The gateway: subscribe and publish below `/realtime/workspace/{ws}/`. */
 export type { Decisions } from '@centrali-io/protocol';
 export type { Access, TokenFacts } from './access/access.ts';
+export type { GatewayLimits } from './access/admit.ts';
+export type { HttpDecisionsOptions } from './access/http-decisions.ts';
+export { createHttpDecisions } from './access/http-decisions.ts';
 export type { Batch, Broker, Located, Page, Position, StoredEvent } from './broker/port.ts';
 export { BrokerUnavailable, IdempotencyConflict } from './broker/port.ts';
 export { LogInUse } from './broker/sqlite/lock.ts';
 export type { SqliteBroker, SqliteBrokerOptions } from './broker/sqlite/open.ts';
 export { openSqliteBroker } from './broker/sqlite/open.ts';
 export type { Retention } from './broker/sqlite/retention.ts';
-export type {
-  Gateway,
-  GatewayLimits,
-  GatewayOptions,
-  GatewayStatus,
-  OwnLifetimes,
-  QueryTokenPolicy,
-} from './create-gateway.ts';
+export type { Gateway, GatewayOptions, GatewayStatus } from './create-gateway.ts';
 export { createGateway } from './create-gateway.ts';
 export type { Connection } from './delivery/connection.ts';
 export type { DeliveryLimits, DeliveryOptions } from './delivery/create-delivery.ts';

@@ -1,4 +1,18 @@
-import type { AccessTokenClaims, Grant, Permission, Principal, Scalar } from '@centrali-io/protocol';
+import {
+  type CheckAnswer,
+  type Grant,
+  OWN_PROVIDER,
+  type Permission,
+  type Principal,
+  type Scalar,
+} from '@centrali-io/protocol';
+import { Refusal } from '../../resource-server/index.ts';
+import type { Subject, TokenFacts } from './subject.ts';
+
+export type { TokenFacts } from './subject.ts';
+
+/** The answer that lets in. */
+export type Allowed = Extract<CheckAnswer, { decision: 'allowed' }>;
 
 /**
  * What steps 1 to 4 of the connection flow found out: who may do what here, by which grants, until when.
@@ -25,21 +39,41 @@ export interface Access {
   readonly placeholders: ReadonlyMap<string, Scalar>;
 }
 
-/** A verified token's names and times: what can end it. The token itself is not kept. */
-export interface TokenFacts {
-  readonly kid: string;
-  readonly jti?: string;
-  readonly clientId?: string;
-  readonly cred?: string;
-  readonly sid?: string;
-  /** Seconds since 1970. */
-  readonly iat: number;
-  /** Milliseconds since 1970: the token is dead from this moment on, without leeway. */
-  readonly expiresAt: number;
-  /** The scope, split. */
-  readonly scope: readonly string[];
-  /** Roles and attributes of the provider's mapping; empty for our own tokens. */
-  readonly mappedRoles: readonly string[];
-  readonly attributes: Readonly<Record<string, Scalar>>;
-  readonly claims: AccessTokenClaims;
+/**
+ * Puts a subject and IAM's answer together.
+ *
+ * @throws Refusal `AUTH_ERROR` when the answer is about another principal: then something is very wrong
+ */
+export function accessOf(
+  { provider, sub, token }: Subject,
+  workspace: string,
+  permission: Permission,
+  answer: Allowed,
+): Access {
+  const { principal, grants, roles, permissions, revision } = answer;
+  if (principal.provider !== provider || principal.sub !== sub) throw new Refusal('AUTH_ERROR', 'rpc_wrong_principal');
+  const own = grants.filter((grant) => grant.permission === permission);
+  if (own.length === 0) throw new Refusal('FORBIDDEN', 'no_grant', { scope: permission });
+  return {
+    workspace,
+    permission,
+    principal,
+    grants: own,
+    roles,
+    permissions,
+    revision,
+    token,
+    placeholders: placeholdersOf(provider, sub, token),
+  };
+}
+
+/** A provider's own claims are not ours to compare with: only what its mapping names is. */
+function placeholdersOf(provider: string, sub: string, token: TokenFacts): ReadonlyMap<string, Scalar> {
+  const values = new Map<string, Scalar>([['sub', sub]]);
+  for (const [name, value] of Object.entries(provider === OWN_PROVIDER ? token.claims : token.attributes)) {
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+      values.set(`claims.${name}`, value);
+    }
+  }
+  return values;
 }

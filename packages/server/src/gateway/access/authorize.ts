@@ -1,0 +1,86 @@
+/** The connection flow, for every route that takes a bearer. Cheap checks first; the first failure ends it; any doubt denies. */
+import type { CheckAnswer, Permission } from '@centrali-io/protocol';
+import {
+  checkWorkspace,
+  type IssuerDirectory,
+  passFormGate,
+  type QueryTokenPolicy,
+  Refusal,
+  readToken,
+  type ServerRequest,
+} from '../../resource-server/index.ts';
+import { type Access, type Allowed, accessOf } from './access.ts';
+import type { Admission } from './admit.ts';
+import type { Attempt } from './attempt.ts';
+import type { AuditSpool } from './audit.ts';
+import type { ChangeFeed } from './change-feed.ts';
+import type { DecisionQueue } from './decisions.ts';
+import { checkQueryLifetime } from './query-token.ts';
+import { questionOf, subjectOf } from './subject.ts';
+
+/** What the flow stands on. */
+export interface Authority {
+  readonly issuers: IssuerDirectory;
+  readonly feed: ChangeFeed;
+  readonly decisions: DecisionQueue;
+  readonly admission: Admission;
+  readonly audit: AuditSpool;
+  /** Wall clock, ms. */
+  readonly now: () => number;
+}
+
+/** What a route asks of the flow. */
+export interface Demand<T> {
+  readonly workspace: string;
+  readonly permission: Permission;
+  /** Whether this route reads a token from the query, and under which policy. */
+  readonly query: QueryTokenPolicy | 'no';
+  /** Reads what else the request says. Cheap, so it comes before anything is spent on the request. */
+  understand(): T;
+}
+
+/**
+ * Steps 0 to 5. Returns who may do what; the caller takes step 6. `attempt` learns on the way who asks,
+ * for the audit of a refusal.
+ *
+ * @throws Refusal with the code of the step that failed
+ */
+export async function authorize<T>(
+  authority: Authority,
+  request: ServerRequest,
+  { workspace, permission, query, understand }: Demand<T>,
+  attempt: Attempt,
+): Promise<{ readonly access: Access; readonly asked: T }> {
+  // 0. Admit the address: the listener has, and has bounded head and body, before it called us.
+
+  // 1. Read the token.
+  const bearer = readToken(request, query);
+  const asked = understand();
+
+  // 2. Verify it: form, then the key set of its issuer in this workspace, signature, claims.
+  const token = passFormGate(bearer.token);
+  if (!authority.feed.isReady) throw new Refusal('AUTH_ERROR', 'feed_starting');
+  const verified = await authority.issuers.verify(token, workspace, authority.now());
+  checkQueryLifetime(bearer, query, verified);
+
+  // 3. Check that it is for the workspace of the URL.
+  checkWorkspace(verified, workspace);
+  const subject = subjectOf(verified);
+  attempt.subject = subject;
+
+  // 4. Ask IAM: revoked? may this principal do it here, by which grants?
+  const answer = await authority.decisions.ask(questionOf(subject, workspace, permission));
+  const access = accessOf(subject, workspace, permission, allowed(answer, permission));
+
+  // 5. Admit the principal.
+  if (authority.audit.isFull) throw new Refusal('AUTH_ERROR', 'audit_full');
+  await authority.admission.request(workspace, access.principal);
+  return { access, asked };
+}
+
+/** IAM's answer in the words of HTTP. */
+function allowed(answer: CheckAnswer, permission: Permission): Allowed {
+  if (answer.decision === 'allowed') return answer;
+  if (answer.decision === 'revoked') throw new Refusal('INVALID_TOKEN', answer.reason);
+  throw new Refusal('FORBIDDEN', answer.reason, { scope: permission });
+}

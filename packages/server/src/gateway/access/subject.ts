@@ -1,0 +1,77 @@
+import { type AccessTokenClaims, OWN_PROVIDER, type Permission, type Scalar, scopeOf } from '@centrali-io/protocol';
+import { mapClaims, UNMAPPED, type VerifiedToken } from '../../resource-server/index.ts';
+import type { Question } from './decisions.ts';
+
+/** A verified token's names and times: what can end it. The token itself is not kept. */
+export interface TokenFacts {
+  readonly kid: string;
+  readonly jti?: string;
+  readonly clientId?: string;
+  readonly cred?: string;
+  readonly sid?: string;
+  /** Seconds since 1970. */
+  readonly iat: number;
+  /** Milliseconds since 1970: the token is dead from this moment on, without leeway. */
+  readonly expiresAt: number;
+  /** The scope, split. */
+  readonly scope: readonly string[];
+  /** Roles and attributes of the provider's mapping; empty for our own tokens. */
+  readonly mappedRoles: readonly string[];
+  readonly attributes: Readonly<Record<string, Scalar>>;
+  readonly claims: AccessTokenClaims;
+}
+
+/** Whose token it is: provider and sub, with what the token says. The kind is IAM's to tell. */
+export interface Subject {
+  readonly provider: string;
+  readonly sub: string;
+  readonly token: TokenFacts;
+}
+
+/**
+ * The subject of a verified token, with the provider's mapping applied.
+ *
+ * @throws Refusal `FORBIDDEN` when an attribute that the mapping requires is missing
+ */
+export function subjectOf({ claims, issuer, kid }: VerifiedToken): Subject {
+  const { roles, attributes } = issuer.mapping ? mapClaims(issuer.mapping, claims) : UNMAPPED;
+  const isOwn = issuer.provider === OWN_PROVIDER;
+  return {
+    provider: issuer.provider,
+    sub: claims.sub,
+    token: {
+      kid,
+      iat: claims.iat,
+      expiresAt: claims.exp * 1000,
+      scope: scopeOf(claims),
+      mappedRoles: roles,
+      attributes,
+      claims,
+      ...(claims.jti === undefined ? {} : { jti: claims.jti }),
+      ...(claims.client_id === undefined ? {} : { clientId: claims.client_id }),
+      ...(claims.sid === undefined ? {} : { sid: claims.sid }),
+      // Another issuer's claim of this name is not the name of a secret of ours.
+      ...(isOwn && typeof claims.cred === 'string' ? { cred: claims.cred } : {}),
+    },
+  };
+}
+
+/** The question of step 4. */
+export function questionOf({ provider, sub, token }: Subject, workspace: string, permission: Permission): Question {
+  const { kid, iat, scope, mappedRoles, attributes, jti, clientId, sid, cred } = token;
+  return {
+    workspace,
+    permission,
+    provider,
+    sub,
+    iat,
+    kid,
+    scope,
+    mappedRoles,
+    attributes,
+    ...(jti === undefined ? {} : { jti }),
+    ...(clientId === undefined ? {} : { clientId }),
+    ...(sid === undefined ? {} : { sid }),
+    ...(cred === undefined ? {} : { cred }),
+  };
+}

@@ -1,0 +1,87 @@
+import { ERROR_CODES, encodeEvent, encodeRetry, errorBody, SYSTEM } from '@centrali-io/protocol';
+import { type QueryTokenPolicy, type Refusal, retryAfterOf, type ServerRequest } from '../resource-server/index.ts';
+import type { Attempt } from './access/attempt.ts';
+import { type Authority, authorize } from './access/authorize.ts';
+import type { Delivery, StreamEnd } from './delivery/port.ts';
+import type { Reply } from './reply.ts';
+import { readSubscription } from './selection.ts';
+
+/** What subscribing stands on. */
+export interface SubscribeParts {
+  readonly authority: Authority;
+  readonly delivery: Delivery;
+  readonly queryTokens: QueryTokenPolicy;
+}
+
+/** `GET …/events`: the seven steps of the connection flow. */
+export async function subscribe(
+  { authority, delivery, queryTokens }: SubscribeParts,
+  request: ServerRequest,
+  workspace: string,
+  attempt: Attempt,
+): Promise<Reply> {
+  // Steps 0 to 5.
+  const demand = {
+    workspace,
+    permission: 'realtime:subscribe',
+    query: queryTokens,
+    understand: () => readSubscription(request),
+  } as const;
+  const { access, asked } = await authorize(authority, request, demand, attempt);
+  const slot = authority.admission.stream(workspace, access.principal);
+
+  // Step 6: open the stream.
+  const record = (entry: { kind: 'connect' | 'close' } & Partial<StreamEnd>): void =>
+    authority.audit.add({
+      at: authority.now(),
+      workspace,
+      provider: access.principal.provider,
+      sub: access.principal.sub,
+      address: request.address,
+      requestId: request.id,
+      ...(access.token.clientId === undefined ? {} : { clientId: access.token.clientId }),
+      ...(access.token.jti === undefined ? {} : { jti: access.token.jti }),
+      ...entry,
+    });
+  try {
+    return await delivery.openStream({
+      access,
+      selection: asked.selection,
+      ...(asked.cursor === undefined ? {} : { cursor: asked.cursor }),
+      requestId: request.id,
+      address: request.address,
+      onOpen: (connectionId) => record({ kind: 'connect', connectionId }),
+      onEnd: ({ connectionId, code, reason }) => {
+        slot.release();
+        record({ kind: 'close', connectionId, reason, ...(code === undefined ? {} : { code }) });
+      },
+    });
+  } catch (error) {
+    slot.release();
+    throw error;
+  }
+}
+
+/** A native EventSource reconnects for ever; a final refusal tells it to come back tomorrow. */
+const ONE_DAY_SECONDS = 86_400;
+
+/**
+ * A refusal as a stream of one event, for `errors=stream`: `retry:` first, so that the client does not
+ * hammer. Where the same URL can never succeed (also with an expired token), that is a day.
+ */
+export function refusalStream(refusal: Refusal, requestId: string, random: () => number): Response {
+  const retryAfter = retryAfterOf(refusal, random);
+  const wait = ERROR_CODES[refusal.code].action === 'retry' ? (retryAfter ?? 1 + random() * 4) : ONE_DAY_SECONDS;
+  const body = errorBody(refusal.code, requestId, refusal.init.message, retryAfter);
+  const event = encodeEvent(undefined, SYSTEM, JSON.stringify({ type: 'error', ...body }));
+  return new Response(encodeRetry(wait * 1000) + event, {
+    status: 200,
+    headers: {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store, no-transform',
+      'x-accel-buffering': 'no',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+    },
+  });
+}
