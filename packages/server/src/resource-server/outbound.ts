@@ -69,17 +69,29 @@ const systemResolve = (hostname: string): Promise<readonly LookupAddress[]> =>
 export function createOutboundGet(options: OutboundOptions = {}): OutboundGet {
   const { allowPrivateAddresses = false, timeoutMs = 5000, maxBytes = 256 * 1024, resolve = systemResolve } = options;
 
-  const lookup: LookupFunction = (hostname, { all }, callback) => {
-    resolve(hostname).then(
-      (addresses) => {
-        const first = addresses[0];
-        if (!first) return callback(new OutboundError('dns_failed'), []);
-        if (!allowPrivateAddresses && !addresses.every(({ address }) => isPublicAddress(address)))
-          return callback(new OutboundError('address_refused'), []);
-        return all ? callback(null, [...addresses]) : callback(null, first.address, first.family);
-      },
-      (error: unknown) => callback(new OutboundError('dns_failed', error), []),
-    );
+  const addressesOf = async (hostname: string): Promise<readonly LookupAddress[]> => {
+    const addresses = await resolve(hostname).catch((error: unknown) => {
+      throw new OutboundError('dns_failed', error);
+    });
+    if (addresses.length === 0) throw new OutboundError('dns_failed');
+    if (!allowPrivateAddresses && !addresses.every(({ address }) => isPublicAddress(address)))
+      throw new OutboundError('address_refused');
+    return addresses;
+  };
+  const answerLookup = async (hostname: string, all: boolean, answer: Parameters<LookupFunction>[2]): Promise<void> => {
+    let addresses: readonly LookupAddress[];
+    try {
+      addresses = await addressesOf(hostname);
+    } catch (error) {
+      answer(error as OutboundError, []);
+      return;
+    }
+    const [first] = addresses;
+    if (all) answer(null, [...addresses]);
+    else answer(null, first?.address ?? '', first?.family);
+  };
+  const lookup: LookupFunction = (hostname, options, answer) => {
+    void answerLookup(hostname, options.all === true, answer);
   };
 
   return async (text, signal) => {

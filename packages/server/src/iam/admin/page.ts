@@ -3,7 +3,7 @@ import { DEFAULT_LIMIT } from './fields.ts';
 
 /** One page of a list: its items and where the next one begins. */
 export interface Page<Item> {
-  readonly items: readonly Item[];
+  readonly items: Item[];
   /** Opaque; null at the end. */
   readonly next: string | null;
 }
