@@ -1,4 +1,4 @@
-import type { AccessTokenClaims, ProviderRecord } from '@centrali-io/protocol';
+import { type AccessTokenClaims, DEV_CLIENT, OPERATOR_CLIENT, type ProviderRecord } from '@centrali-io/protocol';
 import type { GatedToken } from './form-gate.ts';
 import { KeySet, type KeySetOptions } from './key-set.ts';
 import type { OutboundGet } from './outbound.ts';
@@ -12,7 +12,7 @@ export interface OwnLifetimes {
   readonly service: number;
   /** Of a user's token. Default 3,600. */
   readonly user: number;
-  /** Of a token from `dev-tokens`. Default 86,400. */
+  /** Of a token from `dev-tokens` or the operator's command. Default 86,400. */
   readonly dev: number;
 }
 
@@ -41,7 +41,7 @@ export function ownIssuer({ baseUrl, keys, lifetimes, isWithdrawn }: OwnIssuerOp
     required: ['jti', 'client_id'],
     namesWorkspaces: true,
     maxLifetimeSeconds: ({ client_id, sub }: AccessTokenClaims) => {
-      if (client_id === 'centrali-dev') return dev;
+      if (client_id === DEV_CLIENT || client_id === OPERATOR_CLIENT) return dev;
       return client_id === sub ? service : user;
     },
     isWithdrawn,
