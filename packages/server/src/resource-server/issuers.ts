@@ -22,7 +22,7 @@ export interface OwnIssuerOptions {
   readonly baseUrl: string;
   readonly keys: KeySet;
   readonly lifetimes?: Partial<OwnLifetimes>;
-  isWithdrawn(kid: string): boolean;
+  readonly isWithdrawn: (kid: string) => boolean;
 }
 
 /** The algorithms that our IAM signs with. */
@@ -111,7 +111,7 @@ export class IssuerDirectory {
   /** Exactly these providers from now on. */
   replaceAll(records: readonly ProviderRecord[]): void {
     const ids = new Set(records.map(({ id }) => id));
-    for (const id of [...this.#providers.keys()]) if (!ids.has(id)) this.remove(id);
+    for (const id of this.#providers.keys()) if (!ids.has(id)) this.remove(id);
     for (const record of records) this.put(record);
   }
 
