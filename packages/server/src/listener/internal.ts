@@ -60,7 +60,7 @@ export function createInternalListener(options: InternalListenerOptions): Intern
     } catch (error) {
       const refusal =
         error instanceof Refusal ? error : new Refusal('INTERNAL_ERROR', 'listener_fault', { cause: error });
-      metrics.refused(refusal.code, refusal.reason);
+      metrics.refused('listener', refusal.code, refusal.reason);
       if (!(error instanceof Refusal)) log.error({ requestId: id, error: String(error) }, 'The RPC failed');
       await sendResponse(res, refusalResponse(refusal, { requestId: id, baseUrl: '' }), {});
     }

@@ -4,8 +4,8 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 export interface Metrics {
   /** An answer went out. */
   answered(route: string, method: string, status: number): void;
-  /** A request was refused at the listener, before a handler saw it. */
-  refused(code: string, reason: string): void;
+  /** A request was refused: `reason` is the inner one. */
+  refused(by: 'listener' | 'gateway', code: string, reason: string): void;
   /** A stream was attached; the returned function says that it is over. */
   streamOpened(): () => void;
   /** Number of attached streams. */
@@ -18,6 +18,9 @@ export interface Metrics {
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
 
+/** Most inner reasons with a series of their own; they are a closed set, and this makes sure. */
+const MAX_REASONS = 300;
+
 /** Makes the metrics in a registry of their own. */
 export function createMetrics(): Metrics {
   const register = new Registry();
@@ -29,16 +32,23 @@ export function createMetrics(): Metrics {
     registers: [register],
   });
   const refusals = new Counter({
-    name: 'centrali_listener_refusals_total',
-    help: 'Requests refused before any handler',
-    labelNames: ['code', 'reason'],
+    name: 'centrali_refusals_total',
+    help: 'Refused requests by error code and inner reason',
+    labelNames: ['by', 'code', 'reason'],
     registers: [register],
   });
+  const reasons = new Set<string>();
+  const known = (reason: string): string => {
+    if (reasons.has(reason)) return reason;
+    if (reasons.size >= MAX_REASONS || !/^\w{1,64}$/.test(reason)) return 'unknown';
+    reasons.add(reason);
+    return reason;
+  };
   let open = 0;
   const metrics: Metrics = {
     answered: (route, method, status) =>
       answers.inc({ route, method: METHODS.has(method) ? method : 'other', status: String(status) }),
-    refused: (code, reason) => refusals.inc({ code, reason }),
+    refused: (by, code, reason) => refusals.inc({ by, code, reason: known(reason) }),
     streamOpened() {
       open += 1;
       let over = false;

@@ -111,11 +111,11 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     const state = stateOf(socket);
     const free = socket.writable && state.pending === 0 && !state.taken;
     state.taken = true;
-    metrics.refused('BAD_REQUEST', error.code ?? 'parser');
+    metrics.refused('listener', 'BAD_REQUEST', error.code ?? 'parser');
     if (free && error.code !== 'ECONNRESET') socket.end(rawAnswer(error, newRequestId()), () => socket.destroy());
     else socket.destroy();
   });
-  server.on('drop', () => metrics.refused('UNAVAILABLE', 'max_connections'));
+  server.on('drop', () => metrics.refused('listener', 'UNAVAILABLE', 'max_connections'));
 
   /** Answers one request. Never rejects. */
   async function answer(req: NodeRequest, res: NodeResponse, state: SocketState): Promise<void> {
@@ -155,7 +155,7 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
   ): Promise<void> {
     const refusal =
       error instanceof Refusal ? error : new Refusal('INTERNAL_ERROR', 'listener_fault', { cause: error });
-    metrics.refused(refusal.code, refusal.reason);
+    metrics.refused('listener', refusal.code, refusal.reason);
     if (refusal.code === 'INTERNAL_ERROR') log.error({ requestId, error: String(error) }, 'The listener failed');
     else log.info({ requestId, code: refusal.code, reason: refusal.reason }, 'Refused at the listener');
     await sendResponse(res, refusalResponse(refusal, { requestId, baseUrl: mounted?.baseUrl ?? '' }), extra, head);

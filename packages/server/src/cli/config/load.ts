@@ -64,20 +64,27 @@ export function loadConfig(sources: ConfigSources): Loaded {
   unknownKeys(file, faults);
   unknownVariables(sources.env, faults);
 
-  const parsed = CONFIG.safeParse(nest(values));
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const path = issue.path.map(String);
-      const key = path.filter((part) => !/^\d+$/.test(part)).join('.');
-      faults.push(`${origins.get(key) ?? key} must be ${issue.message}`);
-    }
-    throw new ConfigFaults(unique(faults));
-  }
-  const config = parsed.data;
+  const config = parse(values, origins, faults);
   const internalCredential = readCredential(config, sources.env, faults);
   contradictions(config, internalCredential, faults);
   if (faults.length > 0) throw new ConfigFaults(unique(faults));
   return { config, internalCredential };
+}
+
+/** Checks the values. What is not well-formed is reported and then left out, so that the rest can be judged. */
+function parse(values: Map<string, unknown>, origins: ReadonlyMap<string, string>, faults: string[]): Config {
+  const parsed = CONFIG.safeParse(nest(values));
+  if (parsed.success) return parsed.data;
+  const kept = new Map(values);
+  for (const issue of parsed.error.issues) {
+    const key = issue.path
+      .map(String)
+      .filter((part) => !/^\d+$/.test(part))
+      .join('.');
+    faults.push(`${origins.get(key) ?? key} must be ${issue.message}`);
+    if (!kept.delete(key)) return CONFIG.parse({});
+  }
+  return parse(kept, origins, faults);
 }
 
 function readFile(path: string, faults: string[]): Record<string, unknown> {

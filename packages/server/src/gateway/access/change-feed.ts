@@ -15,11 +15,11 @@ export interface ChangeFeedOptions {
   /** Pause before the first new try after a loss; doubles up to 2 s, with jitter. Default 100 ms. */
   readonly retryMs?: number;
   /** The providers are exactly these from now on. */
-  readonly onProviders: (providers: readonly ProviderRecord[]) => void;
+  onProviders(providers: readonly ProviderRecord[]): void;
   /** One change, after the feed has noted what it keeps of it. */
-  readonly onChange: (change: Change, revision: number) => void;
+  onChange(change: Change, revision: number): void;
   /** A snapshot has replaced what was known: everything that was decided before must be decided anew. */
-  readonly onSnapshot: () => void;
+  onSnapshot(): void;
 }
 
 /** Most workspaces whose newest change is remembered one by one. */
@@ -184,11 +184,7 @@ export class ChangeFeed {
         else this.revocations.lift(change.revocation);
         this.#touch(change.revocation.workspace, revision);
         return;
-      case 'member':
-      case 'role':
-      case 'account':
-      case 'credential':
-      case 'workspace':
+      default:
         this.#touch(change.workspace, revision);
     }
   }

@@ -1,7 +1,8 @@
 import { type ServerErrorCode } from '@centrali-io/protocol';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { type Log, Refusal, refusalResponse } from '../../resource-server/index.ts';
+import { Refusal, refusalResponse } from '../../resource-server/index.ts';
+import type { IamLog } from '../services.ts';
 
 /** A name of a field that may be repeated in a message: what else a client sends is never shown again. */
 const PLAIN_NAME = /^[A-Za-z0-9_.$-]{1,64}$/;
@@ -53,7 +54,7 @@ export function refusalOf(error: unknown): Refusal {
 }
 
 /** The error handler of the administration: every error becomes the answer of the table. */
-export function createErrorHandler(baseUrl: string, log: Log) {
+export function createErrorHandler(baseUrl: string, log: IamLog) {
   return async (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const refusal = refusalOf(error);
     const requestId = request.context.id;

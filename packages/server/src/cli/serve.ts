@@ -1,0 +1,53 @@
+/** What `dev` and `start` share: ports that are taken, signals, the end. */
+import { LogInUse } from '../gateway/index.ts';
+import type { ProcessLog } from '../listener/index.ts';
+import type { Service } from './compose.ts';
+import { usage } from './io.ts';
+
+/** Turns what can go wrong at the start into sentences with a way out. */
+export function startFailure(error: unknown, way: { readonly port: number; readonly again: string }): unknown {
+  const { code, port, syscall } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === 'EADDRINUSE' && syscall === 'listen') {
+    return usage(`Port ${port ?? way.port} is taken.`, `Choose another: ${way.again}`);
+  }
+  if (code === 'EACCES' && syscall === 'listen') return usage(`Port ${port ?? way.port} may not be used by this user.`);
+  if (code === 'EADDRNOTAVAIL') return usage('The address to listen on is not one of this machine.');
+  if (error instanceof LogInUse) {
+    return usage(
+      'The data folder is in use by another process.',
+      'Stop that one, or choose another folder: --data PATH',
+    );
+  }
+  return error;
+}
+
+/**
+ * Waits for SIGTERM or SIGINT, then stops the service; a second signal ends the process at once. The
+ * handlers come before the first line of output, so that whoever reads it may send a signal.
+ */
+export function untilSignal(service: Service, drainSeconds: number, log: ProcessLog): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let stopping = false;
+    const onSignal = (name: NodeJS.Signals): void => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      log.info({ signal: name, drainSeconds }, 'Stopping');
+      service.stop(drainSeconds).then(resolve, reject);
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+/** A fault that nobody caught: say it and end, since the state of the process is not known any more. */
+export function endOnFault(log: ProcessLog): void {
+  const end = (error: unknown): void => {
+    log.error(
+      { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+      'A fault ended the process',
+    );
+    process.exit(1);
+  };
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', end);
+}

@@ -1,0 +1,45 @@
+/** `centrali start`: production. */
+import { readFileSync } from 'node:fs';
+import { createLog, type TlsFiles } from '../listener/index.ts';
+import { compose, type Service } from './compose.ts';
+import { ConfigFaults, type Loaded } from './config/index.ts';
+import { type Io, printJson } from './io.ts';
+import { endOnFault, startFailure, untilSignal } from './serve.ts';
+
+/** Runs the service until a signal ends it. */
+export async function start({ config, internalCredential }: Loaded, json: boolean, io: Io): Promise<void> {
+  const log = createLog(config.logLevel);
+  const tls = readTls(config.tls);
+  let service: Service;
+  try {
+    service = await compose({ config, internalCredential, log, tls });
+  } catch (error) {
+    throw startFailure(error, { port: config.port, again: '--port' });
+  }
+  endOnFault(log);
+  const done = untilSignal(service, config.drainSeconds, log);
+  const { baseUrl, internalUrl } = service;
+  log.info({ baseUrl, internalUrl, role: config.role }, 'Listening');
+  if (service.iam && (await service.iam.listWorkspaces()).length === 0) {
+    log.warn({}, 'There is no workspace yet. Make one: centrali workspace create SLUG, with the same configuration');
+  }
+  if (json) printJson(io, { ready: true, baseUrl, internalUrl, role: config.role });
+  await done;
+}
+
+/** Reads certificate and key. Throws `ConfigFaults`. */
+export function readTls({ certFile, keyFile }: Loaded['config']['tls']): TlsFiles | undefined {
+  if (certFile === undefined || keyFile === undefined) return undefined;
+  const faults: string[] = [];
+  const read = (key: string, path: string): Buffer => {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      faults.push(`${key} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+      return Buffer.alloc(0);
+    }
+  };
+  const tls = { cert: read('tls.certFile', certFile), key: read('tls.keyFile', keyFile) };
+  if (faults.length > 0) throw new ConfigFaults(faults);
+  return tls;
+}
