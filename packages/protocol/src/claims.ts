@@ -29,6 +29,12 @@ export interface AccessTokenClaims {
   readonly [claim: string]: unknown;
 }
 
+/** The `client_id` of tokens made by `dev-tokens`. */
+export const DEV_CLIENT = 'centrali-dev';
+
+/** The `client_id` of tokens that the operator's own command made. */
+export const OPERATOR_CLIENT = 'centrali-operator';
+
 /** A token's `scope`, split; empty when absent. */
 export function scopeOf(claims: Pick<AccessTokenClaims, 'scope'>): readonly string[] {
   return claims.scope ? claims.scope.split(' ').filter((name) => name !== '') : [];

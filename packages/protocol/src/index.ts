@@ -1,6 +1,6 @@
 /** The vocabulary of Centrali Realtime. No dependencies; runs in browsers and servers. */
 export type { AccessTokenClaims } from './claims.ts';
-export { scopeAllows, scopeOf } from './claims.ts';
+export { DEV_CLIENT, OPERATOR_CLIENT, scopeAllows, scopeOf } from './claims.ts';
 export type { ErrorBody } from './error-body.ts';
 export { errorBody, parseErrorBody } from './error-body.ts';
 export type {

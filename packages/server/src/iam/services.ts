@@ -1,5 +1,7 @@
 /** What the parts of IAM share: made once by `createIam`, handed to the OAuth endpoints and the administration. */
 import type { AccessTokenClaims, Decisions, PrincipalKind } from '@centrali-io/protocol';
+import type { Log } from '../resource-server/index.ts';
+import type { AuditSpool } from './audit/spool.ts';
 import type { AccountRecord, Jwk, Store, StoreTransaction } from './store/port.ts';
 
 /** Who makes a change, for its audit row. */
@@ -105,6 +107,8 @@ export interface IamServices {
   readonly store: Store;
   readonly accounts: AccountService;
   readonly decisions: Decisions;
+  /** Rows that are no change (`token`): grouped, bounded, not awaited. Changes write theirs by `recordChange`. */
+  readonly audit: Pick<AuditSpool, 'open' | 'push' | 'sum' | 'flush'>;
   /** Signs an access token; it is not stored. Issues none in a second that a revocation of its principal names. */
   issueToken(request: TokenRequest): Promise<IssuedToken>;
   /** Lifetimes in seconds. */
@@ -117,14 +121,7 @@ export interface IamServices {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
-  readonly log: IamLog;
-}
-
-/** The log: objects never hold a token, a secret or a query. */
-export interface IamLog {
-  info(fields: Readonly<Record<string, unknown>>, message: string): void;
-  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
-  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+  readonly log: Log;
 }
 
 /** What the listener knows of a public request beside the request itself. */

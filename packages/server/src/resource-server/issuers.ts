@@ -1,4 +1,4 @@
-import type { AccessTokenClaims, ProviderRecord } from '@centrali-io/protocol';
+import { type AccessTokenClaims, DEV_CLIENT, OPERATOR_CLIENT, type ProviderRecord } from '@centrali-io/protocol';
 import type { GatedToken } from './form-gate.ts';
 import { KeySet, type KeySetOptions } from './key-set.ts';
 import type { OutboundGet } from './outbound.ts';
@@ -12,7 +12,7 @@ export interface OwnLifetimes {
   readonly service: number;
   /** Of a user's token. Default 3,600. */
   readonly user: number;
-  /** Of a token from `dev-tokens`. Default 86,400. */
+  /** Of a token from `dev-tokens` or the operator's command. Default 86,400. */
   readonly dev: number;
 }
 
@@ -22,7 +22,7 @@ export interface OwnIssuerOptions {
   readonly baseUrl: string;
   readonly keys: KeySet;
   readonly lifetimes?: Partial<OwnLifetimes>;
-  isWithdrawn(kid: string): boolean;
+  readonly isWithdrawn: (kid: string) => boolean;
 }
 
 /** The algorithms that our IAM signs with. */
@@ -41,7 +41,7 @@ export function ownIssuer({ baseUrl, keys, lifetimes, isWithdrawn }: OwnIssuerOp
     required: ['jti', 'client_id'],
     namesWorkspaces: true,
     maxLifetimeSeconds: ({ client_id, sub }: AccessTokenClaims) => {
-      if (client_id === 'centrali-dev') return dev;
+      if (client_id === DEV_CLIENT || client_id === OPERATOR_CLIENT) return dev;
       return client_id === sub ? service : user;
     },
     isWithdrawn,
@@ -111,7 +111,7 @@ export class IssuerDirectory {
   /** Exactly these providers from now on. */
   replaceAll(records: readonly ProviderRecord[]): void {
     const ids = new Set(records.map(({ id }) => id));
-    for (const id of [...this.#providers.keys()]) if (!ids.has(id)) this.remove(id);
+    for (const id of this.#providers.keys()) if (!ids.has(id)) this.remove(id);
     for (const record of records) this.put(record);
   }
 

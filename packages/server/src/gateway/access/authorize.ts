@@ -36,7 +36,7 @@ export interface Demand<T> {
   /** Whether this route reads a token from the query, and under which policy. */
   readonly query: QueryTokenPolicy | 'no';
   /** Reads what else the request says. Cheap, so it comes before anything is spent on the request. */
-  understand(): T;
+  readonly understand: () => T;
 }
 
 /**

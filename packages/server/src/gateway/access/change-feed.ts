@@ -15,11 +15,11 @@ export interface ChangeFeedOptions {
   /** Pause before the first new try after a loss; doubles up to 2 s, with jitter. Default 100 ms. */
   readonly retryMs?: number;
   /** The providers are exactly these from now on. */
-  onProviders(providers: readonly ProviderRecord[]): void;
+  readonly onProviders: (providers: readonly ProviderRecord[]) => void;
   /** One change, after the feed has noted what it keeps of it. */
-  onChange(change: Change, revision: number): void;
+  readonly onChange: (change: Change, revision: number) => void;
   /** A snapshot has replaced what was known: everything that was decided before must be decided anew. */
-  onSnapshot(): void;
+  readonly onSnapshot: () => void;
 }
 
 /** Most workspaces whose newest change is remembered one by one. */
@@ -184,7 +184,11 @@ export class ChangeFeed {
         else this.revocations.lift(change.revocation);
         this.#touch(change.revocation.workspace, revision);
         return;
-      default:
+      case 'member':
+      case 'role':
+      case 'account':
+      case 'credential':
+      case 'workspace':
         this.#touch(change.workspace, revision);
     }
   }

@@ -46,7 +46,7 @@ export function createHttpDecisions(options: HttpDecisionsOptions): Decisions & 
     ? new TlsAgent({ keepAlive: true, maxSockets, ...(ca === undefined ? {} : { ca }) })
     : new Agent({ keepAlive: true, maxSockets });
   // The feed must not take a place from the checks.
-  const feedAgent = tls ? new TlsAgent({ ...(ca === undefined ? {} : { ca }) }) : new Agent();
+  const feedAgent = tls ? new TlsAgent(ca === undefined ? {} : { ca }) : new Agent();
 
   function open(path: string, signal: AbortSignal, body?: string, streams = false): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {

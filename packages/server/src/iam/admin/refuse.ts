@@ -1,8 +1,7 @@
 import { type ServerErrorCode } from '@centrali-io/protocol';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { Refusal, refusalResponse } from '../../resource-server/index.ts';
-import type { IamLog } from '../services.ts';
+import { type Log, Refusal, refusalResponse } from '../../resource-server/index.ts';
 
 /** A name of a field that may be repeated in a message: what else a client sends is never shown again. */
 const PLAIN_NAME = /^[A-Za-z0-9_.$-]{1,64}$/;
@@ -54,7 +53,7 @@ export function refusalOf(error: unknown): Refusal {
 }
 
 /** The error handler of the administration: every error becomes the answer of the table. */
-export function createErrorHandler(baseUrl: string, log: IamLog) {
+export function createErrorHandler(baseUrl: string, log: Log) {
   return async (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const refusal = refusalOf(error);
     const requestId = request.context.id;

@@ -1,0 +1,102 @@
+import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from 'jose';
+import { parseStrictJson } from '../../resource-server/index.ts';
+import type { CredentialRecord } from '../store/port.ts';
+import { OAuthError } from './oauth-error.ts';
+
+/** Longest assertion, in characters. */
+const MAX_ASSERTION = 8 * 1_024;
+
+/** An assertion lives at most so long, in seconds: its `jti` is kept until then. */
+export const MAX_ASSERTION_SECONDS = 600;
+
+/** Tolerated difference of clocks for `nbf` and `iat`, in seconds; none for `exp`. */
+const LEEWAY_SECONDS = 60;
+
+/** What a client says of itself, before anything of it is believed. */
+export interface UnverifiedAssertion {
+  readonly compact: string;
+  readonly alg: string;
+  readonly kid: string | undefined;
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** `sub`, whose keys verify it. */
+  readonly clientId: string;
+}
+
+/** What remains of an assertion that was verified: what makes it usable once. */
+export interface VerifiedAssertion {
+  readonly credential: CredentialRecord;
+  readonly jti: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** Reads the form of a client assertion (RFC 7523 section 3): a JWS whose `iss` and `sub` are the client. */
+export function readAssertion(compact: string, clientId: string | undefined): UnverifiedAssertion {
+  if (compact.length > MAX_ASSERTION) throw unfit('assertion_size');
+  try {
+    const { alg, kid, ...header } = decodeProtectedHeader(compact);
+    const claims = parseStrictJson(Buffer.from(compact.split('.')[1] ?? '', 'base64url'));
+    if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) throw unfit('assertion_form');
+    const { iss, sub } = claims as Record<string, unknown>;
+    // Nothing that brings a key or changes the meaning of the rest.
+    if (Object.keys(header).some((member) => member !== 'typ')) throw unfit('assertion_header');
+    if (typeof alg !== 'string' || typeof sub !== 'string' || iss !== sub) throw unfit('assertion_client');
+    if (clientId !== undefined && clientId !== sub)
+      throw new OAuthError('invalid_request', 'two_clients', 'The request names two clients.');
+    return { compact, alg, kid, claims: claims as Record<string, unknown>, clientId: sub };
+  } catch (error) {
+    if (error instanceof OAuthError) throw error;
+    throw unfit('assertion_form');
+  }
+}
+
+/**
+ * Verifies an assertion with the client's own keys, then its claims: `aud` is our issuer and nothing else
+ * (an array or the endpoint's address would let another server pass assertions on), `exp` near, `jti` there.
+ */
+export async function verifyAssertion(
+  { compact, alg, kid, claims }: UnverifiedAssertion,
+  credentials: readonly CredentialRecord[],
+  issuer: string,
+  now: number,
+): Promise<VerifiedAssertion> {
+  const credential = await signerOf(compact, alg, kid, credentials);
+  if (!credential) throw unfit('assertion_signature');
+  const { aud, exp, nbf, iat, jti } = claims;
+  const seconds = now / 1_000;
+  if (aud !== issuer) throw unfit('assertion_aud');
+  if (!isTime(exp) || exp <= seconds) throw unfit('assertion_expired');
+  if (exp > seconds + MAX_ASSERTION_SECONDS + LEEWAY_SECONDS) throw unfit('assertion_lifetime');
+  for (const time of [nbf, iat])
+    if (time !== undefined && (!isTime(time) || time > seconds + LEEWAY_SECONDS)) throw unfit('assertion_early');
+  if (typeof jti !== 'string' || jti === '' || jti.length > 256) throw unfit('assertion_jti');
+  return { credential, jti, expiresAt: Math.ceil(exp * 1_000) };
+}
+
+/** The credential whose key signed it. A key serves the one algorithm that it is registered with. */
+async function signerOf(
+  compact: string,
+  alg: string,
+  kid: string | undefined,
+  credentials: readonly CredentialRecord[],
+): Promise<CredentialRecord | undefined> {
+  for (const credential of credentials) {
+    if (credential.kind !== 'key' || credential.jwk.alg !== alg) continue;
+    if (kid !== undefined && credential.jwk.kid !== kid) continue;
+    try {
+      await compactVerify(compact, await importJWK(credential.jwk as JWK, alg), { algorithms: [alg] });
+      return credential;
+    } catch {
+      // The next key may fit: without a kid the client leaves the search to us, among at most four.
+    }
+  }
+  return undefined;
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+function unfit(reason: string): OAuthError {
+  return new OAuthError('invalid_client', reason, 'The client is unknown or its credentials are wrong.');
+}

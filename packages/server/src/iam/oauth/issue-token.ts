@@ -1,0 +1,73 @@
+import type { AccessTokenClaims, RevocationRecord } from '@centrali-io/protocol';
+import { OWN_PROVIDER } from '@centrali-io/protocol';
+import { CompactSign } from 'jose';
+import { Refusal } from '../../resource-server/index.ts';
+import { coversToken } from '../decisions/revocations.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
+import type { IssuedToken, TokenRequest } from '../services.ts';
+import { encodePayload } from './token-payload.ts';
+
+/** Names that a caller cannot choose: registered ones (RFC 7519 section 4.1, RFC 9068 section 2.2) and our own. */
+export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
+  ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'client_id', 'scope', 'cnf', 'sid', 'act', 'may_act', 'azp'],
+  ...['auth_time', 'acr', 'amr', 'nonce', 'roles', 'groups', 'entitlements', 'events', 'txn'],
+  ...['workspaces', 'cred', '__proto__'],
+]);
+
+/** What issuing stands on. */
+export interface IssueDependencies {
+  readonly issuer: string;
+  readonly keys: Pick<KeyRing, 'signer'>;
+  /** Revocations that can still end a token. */
+  readonly revocations: () => Promise<readonly RevocationRecord[]>;
+  readonly now: () => number;
+  readonly randomBytes: (size: number) => Uint8Array;
+  /** Resolves after so many milliseconds. */
+  readonly sleep: (milliseconds: number) => Promise<void>;
+}
+
+/**
+ * Signs an access token (RFC 9068). A revocation ends tokens with `iat` up to its moment, inclusive, so no
+ * token is issued in that second: the call waits for the next one. Throws `AUTH_ERROR` when the moment lies
+ * further ahead, and `TypeError` for a claim that the caller cannot choose.
+ */
+export async function issueToken(request: TokenRequest, dependencies: IssueDependencies): Promise<IssuedToken> {
+  for (const name of Object.keys(request.claims ?? {}))
+    if (RESERVED_CLAIMS.has(name)) throw new TypeError(`The claim ${name} cannot be chosen.`);
+  const { issuer, keys, randomBytes } = dependencies;
+  const iat = await freeSecond(request, dependencies);
+  const signer = await keys.signer();
+  const claims: AccessTokenClaims & { readonly jti: string } = {
+    ...request.claims,
+    iss: issuer,
+    aud: issuer,
+    sub: request.sub,
+    client_id: request.clientId,
+    iat,
+    exp: iat + request.lifetimeSeconds,
+    jti: Buffer.from(randomBytes(16)).toString('hex'),
+    ...(request.scope ? { scope: request.scope } : {}),
+    workspaces: request.workspaces,
+    ...(request.cred === undefined ? {} : { cred: request.cred }),
+  };
+  const token = await new CompactSign(encodePayload(claims))
+    .setProtectedHeader({ alg: signer.alg, typ: 'at+jwt', kid: signer.kid })
+    .sign(signer.key);
+  return { token, claims };
+}
+
+/** The first second, now or the next, that no revocation of this principal names. */
+async function freeSecond(request: TokenRequest, { revocations, now, sleep }: IssueDependencies): Promise<number> {
+  for (let attempt = 0; ; attempt++) {
+    const iat = Math.floor(now() / 1_000);
+    const token = { provider: OWN_PROVIDER, sub: request.sub, clientId: request.clientId, iat };
+    const covering = (await revocations()).filter((revocation) =>
+      request.workspaces.some((workspace) => coversToken(revocation, { ...token, workspace })),
+    );
+    if (covering.length === 0) return iat;
+    const until = Math.max(...covering.map(({ notBefore }) => notBefore ?? iat));
+    if (until > iat || attempt > 1)
+      throw new Refusal('AUTH_ERROR', 'revoked_ahead', { retryAfter: Math.min(60, until + 1 - iat) });
+    await sleep((iat + 1) * 1_000 - now());
+  }
+}
