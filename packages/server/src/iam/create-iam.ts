@@ -53,6 +53,7 @@ export async function createIam(options: IamOptions): Promise<Iam> {
     failuresPerMinutePerAddress: options.tokenFailuresPerMinutePerAddress ?? 120,
     randomBytes,
   });
+  const state = createTokenState(store, now);
   const services: IamServices = {
     issuer,
     store,
@@ -62,8 +63,7 @@ export async function createIam(options: IamOptions): Promise<Iam> {
     issueToken: (request) =>
       issueToken(request, {
         ...{ issuer, keys, now, randomBytes },
-        revocations: async () =>
-          (await store.read((view) => view.revocations.live(now()))).map(({ revocation }) => revocation),
+        revocations: state.revocations,
         sleep: (milliseconds) => sleep(Math.max(1, milliseconds)),
       }),
     lifetimes,
@@ -74,7 +74,6 @@ export async function createIam(options: IamOptions): Promise<Iam> {
     randomBytes,
     log,
   };
-  const state = createTokenState(store, now);
   const ownTokens = ownIssuerOf(
     issuer,
     keys,

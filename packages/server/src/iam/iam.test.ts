@@ -361,6 +361,11 @@ describe('the OAuth endpoints', () => {
         authorization_servers: [base],
       });
     });
+    it('lets the documents be read only', async () => {
+      const answer = await post('/oidc/jwks', {});
+      expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+      expect((await fetch(`${base}/oidc/jwks`, { method: 'HEAD' })).status).toBe(200);
+    });
     it('answers other paths as every error', async () => {
       const answer = await fetch(`${base}/oidc/authorize`);
       expect(answer.status).toBe(404);

@@ -70,13 +70,8 @@ export class DecisionReader {
     this.#withdrawnKeys ??= new Set(
       (await view.signingKeys.list()).filter(({ withdrawnAt }) => withdrawnAt !== null).map(({ kid }) => kid),
     );
-    this.#revocations ??= new RevocationIndex((await view.revocations.live(now)).map(({ revocation }) => revocation));
-    const shared = {
-      revision: this.#revision,
-      now,
-      withdrawnKeys: this.#withdrawnKeys,
-      revocations: this.#revocations,
-    };
+    const revocations = await this.revocations(view, now);
+    const shared = { revision: this.#revision, now, withdrawnKeys: this.#withdrawnKeys, revocations };
     const states = requests.map((request): DecisionState => {
       const own = request.provider === OWN_PROVIDER;
       return {
@@ -91,6 +86,13 @@ export class DecisionReader {
     });
     this.#bound();
     return states;
+  }
+
+  /** The revocations that can still end a token. */
+  async revocations(view: StoreView, now: number): Promise<RevocationIndex> {
+    await this.#catchUp(view);
+    this.#revocations ??= new RevocationIndex((await view.revocations.live(now)).map(({ revocation }) => revocation));
+    return this.#revocations;
   }
 
   async #catchUp(view: StoreView): Promise<void> {

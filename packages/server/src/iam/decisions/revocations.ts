@@ -58,6 +58,12 @@ export class RevocationIndex {
     }
     return undefined;
   }
+
+  /** Whether a token is ended by its own name, in all its workspaces. */
+  hasToken(provider: string, jti: string): boolean {
+    const named = this.#named.get(`jti ${jti}`) ?? [];
+    return named.some((revocation) => revocation.workspace === null && revocation.provider === provider);
+  }
 }
 
 function keyOf({ jti, sub, clientId, sid }: RevocationRecord): string {

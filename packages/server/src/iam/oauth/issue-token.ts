@@ -1,25 +1,22 @@
-import type { AccessTokenClaims, RevocationRecord } from '@centrali-io/protocol';
-import { OWN_PROVIDER } from '@centrali-io/protocol';
+import { type AccessTokenClaims, OWN_PROVIDER } from '@centrali-io/protocol';
 import { CompactSign } from 'jose';
 import { Refusal } from '../../resource-server/index.ts';
-import { coversToken } from '../decisions/revocations.ts';
+import type { RevocationIndex } from '../decisions/revocations.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { IssuedToken, TokenRequest } from '../services.ts';
 import { encodePayload } from './token-payload.ts';
 
-/** Names that a caller cannot choose: registered ones (RFC 7519 section 4.1, RFC 9068 section 2.2) and our own. */
-export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
-  ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'client_id', 'scope', 'cnf', 'sid', 'act', 'may_act', 'azp'],
-  ...['auth_time', 'acr', 'amr', 'nonce', 'roles', 'groups', 'entitlements', 'events', 'txn'],
-  ...['workspaces', 'cred', '__proto__'],
-]);
+/** Names that a caller cannot choose: what is set here (RFC 9068 section 2.2), and what would change its meaning. */
+const RESERVED_CLAIMS: ReadonlySet<string> = new Set(
+  'iss sub aud exp nbf iat jti client_id scope workspaces cred cnf sid'.split(' '),
+);
 
 /** What issuing stands on. */
 export interface IssueDependencies {
   readonly issuer: string;
   readonly keys: Pick<KeyRing, 'signer'>;
-  /** Revocations that can still end a token. */
-  readonly revocations: () => Promise<readonly RevocationRecord[]>;
+  /** The revocations that can still end a token. */
+  readonly revocations: () => Promise<RevocationIndex>;
   readonly now: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
   /** Resolves after so many milliseconds. */
@@ -61,11 +58,12 @@ async function freeSecond(request: TokenRequest, { revocations, now, sleep }: Is
   for (let attempt = 0; ; attempt++) {
     const iat = Math.floor(now() / 1_000);
     const token = { provider: OWN_PROVIDER, sub: request.sub, clientId: request.clientId, iat };
-    const covering = (await revocations()).filter((revocation) =>
-      request.workspaces.some((workspace) => coversToken(revocation, { ...token, workspace })),
-    );
-    if (covering.length === 0) return iat;
-    const until = Math.max(...covering.map(({ notBefore }) => notBefore ?? iat));
+    const index = await revocations();
+    const covering = request.workspaces
+      .map((workspace) => index.find({ ...token, workspace }))
+      .find((revocation) => revocation !== undefined);
+    if (!covering) return iat;
+    const until = covering.notBefore ?? iat;
     if (until > iat || attempt > 1)
       throw new Refusal('AUTH_ERROR', 'revoked_ahead', { retryAfter: Math.min(60, until + 1 - iat) });
     await sleep((iat + 1) * 1_000 - now());

@@ -3,11 +3,15 @@ import { authenticateClient, type ClientAuthentication } from './authenticate-cl
 import { type OAuthRequest, readForm } from './form.ts';
 import { OAUTH_HEADERS, type OAuthAnswer, OAuthError } from './oauth-error.ts';
 import type { OwnTokenVerifier } from './own-token.ts';
+import type { TokenState } from './token-state.ts';
 
 /** What revocation stands on. */
 export interface RevokeEndpoint extends ClientAuthentication {
   readonly verify: OwnTokenVerifier;
+  readonly state: Pick<TokenState, 'revocations'>;
 }
+
+const DONE: OAuthAnswer = { status: 200, headers: OAUTH_HEADERS, body: '' };
 
 /**
  * `POST /oidc/revoke` (RFC 7009): ends a token of the client's own, in all its workspaces, with its streams.
@@ -24,10 +28,10 @@ export async function revokeEndpoint(request: OAuthRequest, endpoint: RevokeEndp
     const { jti, exp } = verified.claims;
     const { clientId, workspace } = account;
     const at = endpoint.now();
+    const revocation = { workspace: null, provider: OWN_PROVIDER, jti };
+    // Once is enough: a second one would only fill the feed.
+    if ((await endpoint.state.revocations()).hasToken(OWN_PROVIDER, jti)) return DONE;
     await endpoint.store.transaction(async (tx) => {
-      const revocation = { workspace: null, provider: OWN_PROVIDER, jti };
-      const live = await tx.revocations.live(at);
-      if (live.some((other) => other.revocation.workspace === null && other.revocation.jti === jti)) return;
       const revision = await tx.recordChange(
         { kind: 'revocation', revocation },
         {
@@ -39,5 +43,5 @@ export async function revokeEndpoint(request: OAuthRequest, endpoint: RevokeEndp
       await tx.revocations.insert({ revision, revocation, createdAt: at, expiresAt: (exp + 1) * 1_000 });
     });
   }
-  return { status: 200, headers: OAUTH_HEADERS, body: '' };
+  return DONE;
 }

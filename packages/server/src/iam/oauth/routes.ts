@@ -53,7 +53,7 @@ export async function registerOAuth(app: FastifyInstance, services: OAuthService
   });
 
   const document = (path: string, seconds: number, value: () => unknown, type = 'application/json'): void => {
-    app.get(path, async (_request, reply) => {
+    app.all(path, { onRequest: readOnly }, async (_request, reply) => {
       await send(reply, {
         status: 200,
         headers: { 'content-type': type, 'cache-control': `public, max-age=${seconds}` },
@@ -66,6 +66,12 @@ export async function registerOAuth(app: FastifyInstance, services: OAuthService
   document(PATHS.authorizationServerMetadata, METADATA_MAX_AGE_SECONDS, () => authorizationServerMetadata(issuer));
   document(PATHS.openidConfiguration, METADATA_MAX_AGE_SECONDS, () => openidConfiguration(issuer, algorithm));
   document(PATHS.protectedResourceMetadata, METADATA_MAX_AGE_SECONDS, () => protectedResourceMetadata(issuer));
+}
+
+/** For documents: everything but reading is refused before a body is read. */
+async function readOnly({ method }: FastifyRequest): Promise<void> {
+  if (method !== 'GET' && method !== 'HEAD')
+    throw new Refusal('METHOD_NOT_ALLOWED', 'method', { headers: { allow: 'GET, HEAD' } });
 }
 
 /** Errors of the transport that RFC 6749 has a word for; the rest is the parent's. */

@@ -1,6 +1,7 @@
 import { OWN_PROVIDER, type Permission } from '@centrali-io/protocol';
 import { heldPermissions, type TokenFacts, whyBarred, whyRevoked } from '../decisions/decide.ts';
 import { DecisionReader } from '../decisions/decision-reader.ts';
+import type { RevocationIndex } from '../decisions/revocations.ts';
 import type { Store } from '../store/port.ts';
 import type { AuthenticatedClient } from './authenticate-client.ts';
 import type { OwnToken } from './own-token.ts';
@@ -9,6 +10,8 @@ import type { OwnToken } from './own-token.ts';
 export interface TokenState {
   /** Permissions that the client's roles hold now. */
   permissionsOf(client: AuthenticatedClient): Promise<ReadonlySet<Permission>>;
+  /** The revocations that can still end a token. */
+  revocations(): Promise<RevocationIndex>;
   /** Whether a verified token still opens anything in the workspace. */
   isActive(token: OwnToken, workspace: string): Promise<boolean>;
 }
@@ -22,6 +25,7 @@ export function createTokenState(store: Store, now: () => number): TokenState {
     return state;
   };
   return {
+    revocations: () => store.read((view) => reader.revocations(view, now())),
     async permissionsOf({ account, credential }) {
       const { workspace, clientId } = account;
       const facts = {
