@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Broker, comparePositions, IdempotencyConflict, type StoredEvent } from './port.ts';
+import { type Broker, comparePlaces, IdempotencyConflict, type Place, type StoredEvent } from './port.ts';
 
 /** What the suite needs of an adapter. */
 export interface BrokerUnderTest {
@@ -12,15 +12,16 @@ export interface BrokerUnderTest {
   dispose(): Promise<void>;
 }
 
+const START: Place = { seq: 0, index: 0 };
 const event = (n: number): string => JSON.stringify({ event: 'order.made', data: { n } });
 
-async function readAll(broker: Broker, workspace: string, from = { seq: 0, index: 0, proof: '' }): Promise<string[]> {
+async function readAll(broker: Broker, workspace: string, from: Place = START): Promise<string[]> {
   const ids: string[] = [];
-  let after = from;
-  while (comparePositions(after, broker.head()) < 0) {
+  let after: Place = from;
+  while (comparePlaces(after, broker.head()) < 0) {
     const page = await broker.read(workspace, after, 7);
     ids.push(...page.events.map(({ id }) => id));
-    expect(comparePositions(page.through, after)).toBeGreaterThan(0);
+    expect(comparePlaces(page.through, after)).toBeGreaterThan(0);
     after = page.through;
   }
   return ids;
@@ -64,7 +65,7 @@ export function brokerContract(name: string, open: () => Promise<BrokerUnderTest
       );
       expect(seen.map(({ id }) => id)).toEqual(answers.flat());
       expect(seen.map(({ json }) => json)).toEqual(Array.from({ length: 50 }, (_, n) => [event(n), event(n)]).flat());
-      expect(seen.toSorted(comparePositions)).toEqual(seen);
+      expect(seen.toSorted(comparePlaces)).toEqual(seen);
       expect(new Set(seen.map(({ seq, index }) => `${seq} ${index}`)).size).toBe(seen.length);
       end();
       await broker.append({ workspace: 'a', events: [event(0)] });
@@ -160,7 +161,7 @@ export function brokerContract(name: string, open: () => Promise<BrokerUnderTest
       // At the very head nothing can have been missed, although its record is gone.
       expect((await broker.locate('a', last)).kind).toBe('at');
       expect((await broker.locate('b', quiet)).kind).toBe('at');
-      const page = await broker.read('a', { seq: 0, index: 0, proof: '' }, 10);
+      const page = await broker.read('a', START, 10);
       expect(page.trimmed).toBeDefined();
       const [next = ''] = await broker.append({ workspace: 'a', events: [event(3)] });
       expect(Number(next.split('-')[1])).toBeGreaterThan(Number(last.split('-')[1]));

@@ -25,18 +25,22 @@ export interface Batch {
   readonly idempotency?: { readonly key: string; readonly bodyHash: string };
 }
 
-/**
- * A place in the log: everything up to and including it has been considered. Made by the broker alone:
- * `proof` is what it needs to write the place as a cursor, and says nothing to others.
- */
-export interface Position {
+/** A place in the log: an event's, or the one before all. */
+export interface Place {
   readonly seq: number;
   readonly index: number;
+}
+
+/**
+ * A place that the broker knows: everything up to and including it has been considered. `proof` is what
+ * the broker needs to write it as a cursor, and says nothing to others.
+ */
+export interface Position extends Place {
   readonly proof: string;
 }
 
 /** Below 0: `a` comes before `b`; 0: the same place; above 0: after it. */
-export function comparePositions(a: Pick<Position, 'seq' | 'index'>, b: Pick<Position, 'seq' | 'index'>): number {
+export function comparePlaces(a: Place, b: Place): number {
   return a.seq - b.seq || a.index - b.index;
 }
 
@@ -70,6 +74,9 @@ export class BrokerUnavailable extends Error {
   override readonly name = 'BrokerUnavailable';
 }
 
+/** Takes the events of one request, which are of one workspace, and the place of the last. */
+export type BatchListener = (batch: readonly StoredEvent[], through: Position) => void;
+
 /** The log. */
 export interface Broker {
   /** Resolves with one id per event once they are durable. Rejects with the two errors above. */
@@ -85,12 +92,12 @@ export interface Broker {
    * so a little more) or about 256 KiB. Equal reads that overlap in time are one read of the log.
    * Rejects with `BrokerUnavailable`.
    */
-  read(workspace: string, after: Position, limit: number): Promise<Page>;
+  read(workspace: string, after: Place, limit: number): Promise<Page>;
   /**
-   * Committed events of all workspaces, in order, one call per request, in the same turn in which
-   * `head()` comes to cover them. Returns the function that ends it.
+   * Committed events of all workspaces, in order, one call per request, after `head()` has come to
+   * cover them. `through` is the place of the last one. Returns the function that ends it.
    */
-  subscribe(listener: (batch: readonly StoredEvent[]) => void): () => void;
+  subscribe(listener: BatchListener): () => void;
   /** Whether appends and reads can work at present, and why not. */
   status(): { readonly ready: boolean; readonly detail?: string };
   close(): Promise<void>;

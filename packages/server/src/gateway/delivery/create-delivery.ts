@@ -1,7 +1,14 @@
+import { randomBytes } from 'node:crypto';
+import { EVENT_STREAM, isEventId } from '@centrali-io/protocol';
 import { Refusal } from '../../resource-server/index.ts';
-import type { Broker } from '../broker/port.ts';
+import type { Broker, Located } from '../broker/port.ts';
+import type { StreamReply } from '../reply.ts';
+import { drain } from './drain.ts';
 import { EFFECTS, type Effects } from './effects.ts';
-import type { Delivery } from './port.ts';
+import { Opening } from './opening.ts';
+import type { Delivery, StreamRequest } from './port.ts';
+import { Selection } from './selection.ts';
+import { Streams } from './streams.ts';
 
 /** Bounds and times of delivery. */
 export interface DeliveryLimits {
@@ -11,29 +18,95 @@ export interface DeliveryLimits {
   readonly positionSeconds: number;
   /** Unsent bytes over which a stream is ended as a slow consumer; 1 MiB by default. */
   readonly maxUnsentBytes: number;
-  /** Bytes of recent events kept framed for streams that catch up; 64 MiB by default. */
+  /** Bytes of recent events kept for streams that catch up; 64 MiB by default. */
   readonly ringBytes: number;
   /** Most new streams that wait for their first bytes; 20,000 by default. Beyond it, UNAVAILABLE. */
   readonly maxOpening: number;
 }
 
+const DEFAULT_LIMITS: DeliveryLimits = {
+  lifetimeSeconds: 3600,
+  positionSeconds: 15,
+  maxUnsentBytes: 2 ** 20,
+  ringBytes: 64 * 2 ** 20,
+  maxOpening: 20_000,
+};
+
 /** What delivery is made from. */
 export interface DeliveryOptions {
   readonly broker: Broker;
   readonly limits?: Partial<DeliveryLimits>;
+  /** The real ones by default. */
   readonly effects?: Effects;
+  /** Makes the id of a new stream; `cn_` and 128 random bits by default. */
+  readonly newConnectionId?: () => string;
 }
+
+/** Headers of every stream. `no-transform` and `X-Accel-Buffering` keep proxies from holding events back. */
+const HEADERS: Readonly<Record<string, string>> = {
+  'Content-Type': EVENT_STREAM,
+  'Cache-Control': 'no-store, no-transform',
+  'X-Accel-Buffering': 'no',
+};
 
 /** Makes delivery and subscribes it to the broker. */
 export function createDelivery(options: DeliveryOptions): Delivery {
+  const { broker } = options;
   const effects = options.effects ?? EFFECTS;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const newConnectionId = options.newConnectionId ?? (() => `cn_${randomBytes(16).toString('hex')}`);
+  const streams = new Streams({ broker, effects, limits, newConnectionId });
+  const opening = new Opening(streams, effects, limits.maxOpening);
+  let draining = false;
+
+  const locate = async ({ cursor, access }: StreamRequest): Promise<Located | undefined> => {
+    if (cursor === undefined) return undefined;
+    return isEventId(cursor) ? broker.locate(access.workspace, cursor) : { kind: 'unknown' };
+  };
+
+  const openStream = async (request: StreamRequest): Promise<StreamReply> => {
+    if (draining) throw new Refusal('UNAVAILABLE', 'draining');
+    if (opening.full) throw new Refusal('UNAVAILABLE', 'opening_queue_full');
+    const { access, selection, cursor } = request;
+    if (cursor !== undefined && !isEventId(cursor)) throw new Refusal('BAD_REQUEST', 'cursor_invalid');
+    const stream = streams.register(request, new Selection(selection, access.grants, access.placeholders));
+    try {
+      stream.located = await locate(request);
+    } catch (cause) {
+      streams.forget(stream);
+      throw new Refusal('UNAVAILABLE', 'broker_unavailable', { cause });
+    }
+    return {
+      status: 200,
+      headers: HEADERS,
+      attach: (connection) => {
+        if (streams.connect(stream, connection)) opening.add(stream);
+      },
+      abandon: () => streams.abandon(stream),
+    };
+  };
+
   return {
-    openStream: () => Promise.reject(new Refusal('UNAVAILABLE', `not_built_${effects.now()}`)),
-    end: () => false,
-    find: () => undefined,
-    list: () => [],
-    drain: () => Promise.resolve(),
-    close: () => Promise.resolve(),
-    streams: 0,
+    openStream,
+    end: (connectionId, ending) => {
+      const stream = streams.find(connectionId);
+      return stream !== undefined && streams.end(stream, ending);
+    },
+    find: (connectionId) => streams.find(connectionId),
+    *list(workspace) {
+      for (const stream of streams.list()) if (workspace === undefined || stream.workspace === workspace) yield stream;
+    },
+    drain: (milliseconds) => {
+      draining = true;
+      return drain(streams, milliseconds, effects);
+    },
+    close: async () => {
+      draining = true;
+      streams.cut();
+      streams.close();
+    },
+    get streams() {
+      return streams.size;
+    },
   };
 }

@@ -47,7 +47,7 @@ export type StreamEnding =
    * Access is gone: what is queued is dropped, and the `error` is written only if the socket has
    * nothing pending; else the stream is reset.
    */
-  | { readonly kind: 'error'; readonly code: ServerErrorCode; readonly reason: string };
+  | { readonly kind: 'error'; readonly code: ServerErrorCode; readonly reason: string; readonly retryAfter?: number };
 
 /** An open stream, for lists. */
 export interface StreamInfo {
@@ -59,7 +59,8 @@ export interface StreamInfo {
   readonly openedAt: number;
   /** Bytes that wait in this process for its socket. */
   readonly unsentBytes: number;
-  readonly state: 'opening' | 'catching-up' | 'live';
+  /** `over` is seen only by whoever kept the object: lists do not have it any more. */
+  readonly state: 'opening' | 'catching-up' | 'live' | 'over';
 }
 
 /** Delivery, as the gateway's routes use it. */

@@ -3,11 +3,13 @@ import type { Worker } from 'node:worker_threads';
 import { parseCursor, writeCursor } from '../cursor.ts';
 import {
   type Batch,
+  type BatchListener,
   type Broker,
   BrokerUnavailable,
-  comparePositions,
+  comparePlaces,
   type Located,
   type Page,
+  type Place,
   type Position,
   type StoredEvent,
 } from '../port.ts';
@@ -65,7 +67,7 @@ class EmbeddedLog implements SqliteBroker {
   readonly #appends: Appends;
   readonly #reads: Reads;
   readonly #epoch: string;
-  readonly #listeners = new Set<(batch: readonly StoredEvent[]) => void>();
+  readonly #listeners = new Set<BatchListener>();
   #head: Position;
   #boundary: Position;
   #detail: string | undefined;
@@ -107,25 +109,25 @@ class EmbeddedLog implements SqliteBroker {
 
   async locate(workspace: string, text: string): Promise<Located> {
     const cursor = parseCursor(text);
-    if (!cursor || cursor.epoch !== this.#epoch || comparePositions(cursor, this.#head) > 0) return { kind: 'unknown' };
+    if (!cursor || cursor.epoch !== this.#epoch || comparePlaces(cursor, this.#head) > 0) return { kind: 'unknown' };
     const fits = (position: Position): boolean => this.cursorAt(workspace, position) === text;
     const at = (proof: string): Position => ({ seq: cursor.seq, index: cursor.index, proof });
     // Head and boundary are known here: streams that resume at once after a quiet time ask no thread.
     for (const known of [this.#head, this.#boundary]) {
-      if (comparePositions(cursor, known) === 0)
+      if (comparePlaces(cursor, known) === 0)
         return fits(known) ? { kind: 'at', position: known } : { kind: 'unknown' };
     }
-    if (comparePositions(cursor, this.#boundary) < 0) return { kind: 'trimmed', position: this.#boundary };
+    if (comparePlaces(cursor, this.#boundary) < 0) return { kind: 'trimmed', position: this.#boundary };
     const answer = await this.#reads.ask({ type: 'find', seq: cursor.seq });
     if (answer.type !== 'found') throw new BrokerUnavailable('the log gave no record');
     // It may have been trimmed in the meantime, and the reader may know before this thread does.
-    if (comparePositions(cursor, answer.boundary) < 0) return { kind: 'trimmed', position: answer.boundary };
+    if (comparePlaces(cursor, answer.boundary) < 0) return { kind: 'trimmed', position: answer.boundary };
     if (!answer.record || cursor.index >= answer.record.count) return { kind: 'unknown' };
     const position = at(answer.record.proof);
     return fits(position) ? { kind: 'at', position } : { kind: 'unknown' };
   }
 
-  async read(workspace: string, after: Position, limit: number): Promise<Page> {
+  async read(workspace: string, after: Place, limit: number): Promise<Page> {
     const head = this.#head;
     const { seq, index } = after;
     const answer = await this.#reads.ask({
@@ -139,19 +141,18 @@ class EmbeddedLog implements SqliteBroker {
     const { records, boundary, complete } = answer;
     const events = records.flatMap((record) => this.#eventsOf(workspace, record, after));
     const last = records.at(-1);
-    let through = complete || !last ? head : { seq: last.seq, index: last.count - 1, proof: last.proof };
-    if (comparePositions(through, after) < 0) through = after;
-    return comparePositions(after, boundary) < 0 ? { events, through, trimmed: boundary } : { events, through };
+    const through = complete || !last ? head : { seq: last.seq, index: last.count - 1, proof: last.proof };
+    return comparePlaces(after, boundary) < 0 ? { events, through, trimmed: boundary } : { events, through };
   }
 
-  #eventsOf(workspace: string, { seq, proof, events }: StoredRecord, after: Position): StoredEvent[] {
+  #eventsOf(workspace: string, { seq, proof, events }: StoredRecord, after: Place): StoredEvent[] {
     const stored = events
       .split('\n')
       .map((json, index) => ({ workspace, seq, index, id: this.cursorAt(workspace, { seq, index, proof }), json }));
     return seq === after.seq ? stored.slice(after.index + 1) : stored;
   }
 
-  subscribe(listener: (batch: readonly StoredEvent[]) => void): () => void {
+  subscribe(listener: BatchListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -190,10 +191,11 @@ class EmbeddedLog implements SqliteBroker {
 
   #stored(batch: Batch, seq: number, proof: string): readonly string[] {
     const { workspace, events } = batch;
-    this.#head = { seq, index: events.length - 1, proof };
+    const head = { seq, index: events.length - 1, proof };
+    this.#head = head;
     const ids = this.#ids(workspace, events.length, seq, proof);
     const stored = events.map((json, index) => ({ workspace, seq, index, id: ids[index] ?? '', json }));
-    for (const listener of this.#listeners) listener(stored);
+    for (const listener of this.#listeners) listener(stored, head);
     return ids;
   }
 

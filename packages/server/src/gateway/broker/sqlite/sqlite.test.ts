@@ -7,13 +7,14 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { brokerContract } from '../broker.contract.ts';
-import { BrokerUnavailable, comparePositions, type StoredEvent } from '../port.ts';
+import { BrokerUnavailable, comparePlaces, type Place, type StoredEvent } from '../port.ts';
 import { LogInUse } from './lock.ts';
 import { openSqliteBroker, type SqliteBroker } from './open.ts';
 import type { Retention } from './retention.ts';
 import { headOf, openLog } from './schema.ts';
 import { IDEMPOTENCY_WINDOW, LogWriter } from './writer.ts';
 
+const START: Place = { seq: 0, index: 0 };
 const NOTHING: Retention = { maxAgeSeconds: 0, maxBytes: 1, maxEvents: 0 };
 const EVERYTHING: Retention = { maxAgeSeconds: 0, maxBytes: 0, maxEvents: 0 };
 
@@ -116,7 +117,7 @@ describe('the embedded log', () => {
     const copy = join(folder, 'copy.db');
     await broker.backup(copy);
     const restored = await start(copy);
-    const { events } = await restored.read('a', { seq: 0, index: 0, proof: '' }, 10);
+    const { events } = await restored.read('a', START, 10);
     expect(events.map(({ json }) => json)).toEqual(['{"n":1}']);
     expect((await restored.locate('a', id)).kind).toBe('unknown');
     expect((await broker.locate('a', id)).kind).toBe('at');
@@ -236,7 +237,7 @@ describe('kill -9', () => {
     }
     const broker = await openSqliteBroker({ file });
     const stored: StoredEvent[] = [];
-    for (let after = { seq: 0, index: 0, proof: '' }; comparePositions(after, broker.head()) < 0; ) {
+    for (let after: Place = START; comparePlaces(after, broker.head()) < 0; ) {
       const page = await broker.read('a', after, 1000);
       stored.push(...page.events);
       after = page.through;

@@ -1,0 +1,145 @@
+import type { Broker, Position, StoredEvent } from '../broker/port.ts';
+import type { Audience } from './audience.ts';
+import type { CatchUp, LiveSide } from './catch-up.ts';
+import type { Effects } from './effects.ts';
+import { FrameList } from './frame-list.ts';
+import { EventFrame } from './frames.ts';
+import { Ring } from './ring.ts';
+import type { Stream } from './stream.ts';
+import { Turn } from './turn.ts';
+import { WorkspaceFeed } from './workspace-feed.ts';
+
+/** Frames of one audience that wait for the flush; beyond, they are written at once, so that a burst cannot pile up. */
+const MAX_PENDING_BYTES = 256 * 1024;
+
+/** What the hub is made from. */
+export interface HubOptions {
+  readonly broker: Broker;
+  readonly effects: Effects;
+  /** Bytes of recent events kept for streams that catch up. */
+  readonly ringBytes: number;
+  /** Unsent bytes over which a stream is slow. */
+  readonly maxUnsentBytes: number;
+  /** Ends a stream whose token died or whose socket does not take what it gets. */
+  readonly end: (stream: Stream, why: 'expired' | 'slow') => void;
+}
+
+/** Takes committed events from the broker and gives them to live streams: matched once, framed once, flushed once a turn. */
+export class Hub implements LiveSide {
+  readonly broker: Broker;
+  readonly effects: Effects;
+  readonly ring: Ring;
+  readonly turn: Turn;
+  /** Streams' catching up that waits for the hub or has work. */
+  readonly catchingUp = new Set<CatchUp>();
+  readonly #options: HubOptions;
+  readonly #feeds = new Map<string, WorkspaceFeed>();
+  readonly #unsubscribe: () => void;
+  /** The empty list, from which all lists of one turn grow. */
+  readonly nothing: FrameList = FrameList.empty();
+  #position: Position;
+  #dirty: Audience<Stream>[] = [];
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    this.broker = options.broker;
+    this.effects = options.effects;
+    this.#position = options.broker.head();
+    this.ring = new Ring(options.ringBytes, this.#position);
+    this.turn = new Turn(options.effects, () => this.#flush());
+    this.#unsubscribe = options.broker.subscribe((batch, through) => this.#dispatch(batch, through));
+  }
+
+  /** The place up to which live streams have got, or will get at the flush, what they want. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** The feed of a workspace, made when it has none. */
+  feed(workspace: string): WorkspaceFeed {
+    let feed = this.#feeds.get(workspace);
+    if (!feed) {
+      feed = new WorkspaceFeed(workspace, this, this.nothing);
+      this.#feeds.set(workspace, feed);
+    }
+    return feed;
+  }
+
+  /** Takes a stream out of everything here. */
+  leave(stream: Stream): void {
+    const feed = this.feed(stream.workspace);
+    if (stream.state === 'live') stream.audience.remove(stream);
+    feed.catchUp.remove(stream);
+    feed.release(stream.audience);
+    if (feed.empty) this.#feeds.delete(feed.workspace);
+  }
+
+  /** Makes a stream live whose position is the hub's: what it has got so far ends there, what comes now goes on there. */
+  goLive(stream: Stream): void {
+    // What the audience waits for was before this position: not for the newcomer.
+    this.flushAudience(stream.audience);
+    stream.state = 'live';
+    stream.audience.add(stream);
+  }
+
+  #dispatch(batch: readonly StoredEvent[], through: Position): void {
+    this.#position = through;
+    for (const catchUp of this.catchingUp) this.turn.add(catchUp);
+    const [first] = batch;
+    if (!first) return;
+    const feed = this.#feeds.get(first.workspace);
+    for (const stored of batch) {
+      const frame = new EventFrame(stored);
+      this.ring.push(first.workspace, frame);
+      feed?.find(frame, (audience) => this.#offer(audience, frame));
+      frame.settle();
+    }
+  }
+
+  #offer(audience: Audience<Stream>, frame: EventFrame): void {
+    if (audience.size === 0) return;
+    const verdict = audience.selection.judge(frame);
+    if (verdict === 'none') return;
+    if (audience.pending.length === 0) this.#dirty.push(audience);
+    audience.pending = audience.pending.with(verdict === 'whole' ? frame.whole : frame.lean);
+    if (audience.pending.bytes > MAX_PENDING_BYTES) this.flushAudience(audience);
+    else this.turn.plan();
+  }
+
+  /** Writes at once what an audience waits for. */
+  flushAudience(audience: Audience<Stream>): void {
+    audience.pending.users += audience.size;
+    this.#write(audience);
+  }
+
+  #flush(): void {
+    const dirty = this.#dirty;
+    if (dirty.length === 0) return;
+    this.#dirty = [];
+    for (const audience of dirty) audience.pending.users += audience.size;
+    for (const audience of dirty) this.#write(audience);
+    this.nothing.clear();
+  }
+
+  /** Authority and room are looked at just before each write. */
+  #write(audience: Audience<Stream>): void {
+    const list = audience.pending;
+    if (list.length === 0) return;
+    audience.pending = this.nothing;
+    const ends: [Stream, 'expired' | 'slow'][] = [];
+    for (let stream = audience.first; stream; stream = stream.nextInAudience) {
+      const now = this.effects.monotonic();
+      const { unsentBytes } = stream;
+      if (now >= stream.expiresAt) ends.push([stream, 'expired']);
+      else if (unsentBytes > 0 && unsentBytes + list.bytes > this.#options.maxUnsentBytes) ends.push([stream, 'slow']);
+      else stream.writeList(list, now);
+    }
+    // Afterwards, since whoever hears of an end may end others of this list.
+    for (const [stream, why] of ends) this.#options.end(stream, why);
+  }
+
+  /** Takes no more events. */
+  close(): void {
+    this.#unsubscribe();
+  }
+}

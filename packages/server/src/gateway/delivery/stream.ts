@@ -1,0 +1,107 @@
+import type { Located, Place } from '../broker/port.ts';
+import type { Audience, Linked } from './audience.ts';
+import type { Connection } from './connection.ts';
+import type { FrameList } from './frame-list.ts';
+import type { StreamEnding, StreamInfo, StreamRequest } from './port.ts';
+import type { WheelItem } from './time-wheel.ts';
+
+/** Lists up to this many bytes are joined even for one socket: a copy is cheaper than several writes. */
+const JOIN_BYTES = 16 * 1024;
+
+/**
+ * One stream: what it is bound to, where it is, when it ends. No timer, no queue and no closure of its
+ * own: live, it is a link in its audience's list and in the wheel's.
+ */
+export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
+  readonly connectionId: string;
+  readonly request: StreamRequest;
+  readonly audience: Audience<Stream>;
+  readonly openedAt: number;
+  /** When the token dies, monotonic ms: nothing is written from then on. */
+  expiresAt: number;
+  /** When the stream ends at the latest, monotonic ms. */
+  readonly endsAt: number;
+  state: 'opening' | 'catching-up' | 'live' | 'over' = 'opening';
+  connection: Connection | undefined;
+  /** What its cursor means, until its first bytes are written. */
+  located: Located | undefined;
+  /** How it ended before it had a connection. */
+  ending: StreamEnding | undefined;
+  /** The last place considered for it; live, the hub's stands for it. */
+  position: Place = { seq: 0, index: 0 };
+  /** When it last got something, monotonic ms. */
+  wroteAt: number;
+  /** Since when its socket has been found full, monotonic ms; 0: it is not. */
+  fullSince = 0;
+  nextInAudience: Stream | undefined;
+  previousInAudience: Stream | undefined;
+  #drained: (() => void) | undefined;
+  #listens = false;
+  wheelBucket = -1;
+  wheelNext: WheelItem | undefined;
+  wheelPrevious: WheelItem | undefined;
+
+  constructor(
+    connectionId: string,
+    request: StreamRequest,
+    audience: Audience<Stream>,
+    times: { readonly openedAt: number; readonly expiresAt: number; readonly endsAt: number; readonly now: number },
+  ) {
+    this.connectionId = connectionId;
+    this.request = request;
+    this.audience = audience;
+    this.openedAt = times.openedAt;
+    this.expiresAt = times.expiresAt;
+    this.endsAt = times.endsAt;
+    this.wroteAt = times.now;
+  }
+
+  get access(): StreamRequest['access'] {
+    return this.request.access;
+  }
+
+  get address(): string {
+    return this.request.address;
+  }
+
+  get requestId(): string {
+    return this.request.requestId;
+  }
+
+  get workspace(): string {
+    return this.request.access.workspace;
+  }
+
+  get unsentBytes(): number {
+    return this.connection?.unsentBytes ?? 0;
+  }
+
+  /** Calls `task` once, when everything unsent has gone. */
+  onDrain(task: () => void): void {
+    this.#drained = task;
+    if (this.#listens) return;
+    this.#listens = true;
+    this.connection?.onDrain(() => {
+      const drained = this.#drained;
+      this.#drained = undefined;
+      drained?.();
+    });
+  }
+
+  /** Writes one buffer. */
+  write(bytes: Buffer, now: number): void {
+    this.connection?.write(bytes);
+    this.wroteAt = now;
+  }
+
+  /** Writes a list of frames: one buffer for all who get the same list, else the shared frames at once. */
+  writeList(list: FrameList, now: number): void {
+    const { connection } = this;
+    if (!connection || list.length === 0) return;
+    this.wroteAt = now;
+    if (list.users > 1 || list.bytes <= JOIN_BYTES) return connection.write(list.joined);
+    connection.cork?.();
+    for (const frame of list.frames()) connection.write(frame);
+    connection.uncork?.();
+  }
+}

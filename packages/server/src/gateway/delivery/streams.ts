@@ -1,0 +1,242 @@
+import { errorBody, type ServerErrorCode } from '@centrali-io/protocol';
+import type { Broker } from '../broker/port.ts';
+import type { Connection } from './connection.ts';
+import type { Effects } from './effects.ts';
+import { PING, systemFrame } from './frames.ts';
+import { Hub } from './hub.ts';
+import { endsOf } from './lifetime.ts';
+import type { StreamEnding, StreamRequest } from './port.ts';
+import type { Selection } from './selection.ts';
+import { Stream } from './stream.ts';
+import { TimeWheel } from './time-wheel.ts';
+import type { Work } from './turn.ts';
+
+/** How long a stream that was ended may take to close before it is reset, in ms. */
+const LINGER = 5000;
+/** How long a socket may take nothing at all before its stream is slow, in ms. */
+const STUCK = 60_000;
+
+/** Bounds and times of streams. */
+export interface StreamLimits {
+  readonly lifetimeSeconds: number;
+  readonly positionSeconds: number;
+  readonly maxUnsentBytes: number;
+  readonly ringBytes: number;
+}
+
+/** What `Streams` is made from. */
+export interface StreamsOptions {
+  readonly broker: Broker;
+  readonly effects: Effects;
+  readonly limits: StreamLimits;
+  readonly newConnectionId: () => string;
+}
+
+/** All streams of this process: registered before their first byte, ended for one reason, once. */
+export class Streams implements Work {
+  readonly hub: Hub;
+  readonly #effects: Effects;
+  readonly #limits: StreamLimits;
+  readonly #newConnectionId: () => string;
+  readonly #open = new Map<string, Stream>();
+  /** Ended ones whose sockets are not closed yet. */
+  readonly #lingering = new Set<Stream>();
+  readonly #wheel: TimeWheel<Stream>;
+  #due: Stream[] = [];
+  #emptied: (() => void)[] = [];
+
+  constructor({ broker, effects, limits, newConnectionId }: StreamsOptions) {
+    this.#effects = effects;
+    this.#limits = limits;
+    this.#newConnectionId = newConnectionId;
+    this.hub = new Hub({
+      broker,
+      effects,
+      ringBytes: limits.ringBytes,
+      maxUnsentBytes: limits.maxUnsentBytes,
+      end: (stream, why) => this.end(stream, why === 'slow' ? SLOW : EXPIRED),
+    });
+    this.#wheel = new TimeWheel<Stream>(effects, (items) => {
+      this.#due.push(...items);
+      this.hub.turn.add(this);
+    });
+  }
+
+  /** Number of open streams. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Registers a stream: from now on it can be found, listed and ended. */
+  register(request: StreamRequest, selection: Selection): Stream {
+    const { access } = request;
+    const openedAt = this.#effects.now();
+    const now = this.#effects.monotonic();
+    const ends = endsOf({
+      now: openedAt,
+      monotonic: now,
+      random: this.#effects.random(),
+      tokenExpiresAt: access.token.expiresAt,
+      lifetimeSeconds: this.#limits.lifetimeSeconds,
+    });
+    const audience = this.hub.feed(access.workspace).hold(selection);
+    const stream = new Stream(this.#newConnectionId(), request, audience, { openedAt, now, ...ends });
+    this.#open.set(stream.connectionId, stream);
+    this.#schedule(stream);
+    return stream;
+  }
+
+  /** Unregisters a stream that could not be opened; nobody is told. */
+  forget(stream: Stream): void {
+    if (stream.state === 'over') return;
+    this.#wheel.cancel(stream);
+    this.#open.delete(stream.connectionId);
+    this.hub.leave(stream);
+    stream.state = 'over';
+    this.#wakeIfEmpty();
+  }
+
+  find(connectionId: string): Stream | undefined {
+    return this.#open.get(connectionId);
+  }
+
+  /** Oldest first. */
+  list(): Iterable<Stream> {
+    return this.#open.values();
+  }
+
+  /** Gives a registered stream its connection. `false`: it has ended meanwhile, and has been told. */
+  connect(stream: Stream, connection: Connection): boolean {
+    stream.connection = connection;
+    connection.onClose(() => this.#closed(stream));
+    if (stream.state !== 'over') return true;
+    this.#lingering.add(stream);
+    this.#say(stream, stream.ending ?? CLOSED);
+    return false;
+  }
+
+  /** Ends a stream; `false` when it is over already. */
+  end(stream: Stream, ending: StreamEnding): boolean {
+    if (stream.state === 'over') return false;
+    // What was matched before an end of ours still belongs to the stream; access that is gone takes it along.
+    if (ending.kind === 'closing' && stream.state === 'live') this.hub.flushAudience(stream.audience);
+    stream.ending = ending;
+    if (stream.connection) this.#lingering.add(stream);
+    this.#over(stream, ending.reason, ending.kind === 'error' ? ending.code : undefined);
+    if (stream.connection) this.#say(stream, ending);
+    return true;
+  }
+
+  /** The client went before it had a connection. */
+  abandon(stream: Stream): void {
+    if (stream.state !== 'over') this.#over(stream, 'client_gone');
+  }
+
+  #over(stream: Stream, reason: string, code?: ServerErrorCode): void {
+    this.forget(stream);
+    const { connectionId, request } = stream;
+    request.onEnd(code === undefined ? { connectionId, reason } : { connectionId, reason, code });
+  }
+
+  /** The last words of a stream, and its end. */
+  #say(stream: Stream, ending: StreamEnding): void {
+    const { connection, request } = stream;
+    if (!connection) return;
+    if (ending.kind === 'closing') {
+      connection.write(systemFrame({ type: 'closing', reason: ending.reason }));
+    } else if (connection.unsentBytes > 0) {
+      connection.reset();
+      return;
+    } else {
+      const body = errorBody(ending.code, request.requestId, undefined, ending.retryAfter);
+      connection.write(systemFrame({ type: 'error', ...body }));
+    }
+    connection.end();
+    this.#wheel.schedule(stream, this.#effects.monotonic() + LINGER);
+  }
+
+  #closed(stream: Stream): void {
+    if (stream.state !== 'over') this.#over(stream, 'client_gone');
+    this.#wheel.cancel(stream);
+    this.#lingering.delete(stream);
+    this.#wakeIfEmpty();
+  }
+
+  #schedule(stream: Stream): void {
+    const quiet = stream.wroteAt + this.#limits.positionSeconds * 1000;
+    this.#wheel.schedule(stream, Math.min(stream.expiresAt, stream.endsAt, quiet));
+  }
+
+  /** Looks after one stream whose time has come. */
+  step(): boolean {
+    const stream = this.#due.pop();
+    if (!stream) return false;
+    if (stream.wheelBucket < 0) this.#lookAfter(stream);
+    return this.#due.length > 0;
+  }
+
+  #lookAfter(stream: Stream): void {
+    const now = this.#effects.monotonic();
+    if (stream.state === 'over') {
+      if (this.#lingering.has(stream)) stream.connection?.reset();
+    } else if (now >= stream.expiresAt) this.end(stream, EXPIRED);
+    else if (now >= stream.endsAt) this.end(stream, LIFETIME);
+    else {
+      if (now >= stream.wroteAt + this.#limits.positionSeconds * 1000) this.#quiet(stream, now);
+      // It may have been found stuck.
+      if (stream.connection === undefined || this.#open.has(stream.connectionId)) this.#schedule(stream);
+    }
+  }
+
+  /** Moves the cursor of a quiet stream, or just lets proxies see that it is alive. */
+  #quiet(stream: Stream, now: number): void {
+    if (stream.state === 'live') this.hub.flushAudience(stream.audience);
+    if (stream.state === 'opening' || stream.state === 'over') return;
+    if (stream.unsentBytes > 0) {
+      // A socket that is full needs no ping. One that takes nothing for a minute has nobody at its end.
+      stream.wroteAt = now;
+      stream.fullSince ||= now;
+      if (now - stream.fullSince >= STUCK) this.end(stream, SLOW);
+      return;
+    }
+    stream.fullSince = 0;
+    if (stream.state === 'live') stream.write(this.hub.feed(stream.workspace).positionFrame(), now);
+    else stream.write(PING, now);
+  }
+
+  /** Resolves when no stream is open or lingering. */
+  emptied(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#emptied.push(resolve);
+      this.#wakeIfEmpty();
+    });
+  }
+
+  #wakeIfEmpty(): void {
+    if (this.#open.size > 0 || this.#lingering.size > 0) return;
+    for (const resolve of this.#emptied.splice(0)) resolve();
+  }
+
+  /** Resets everything that is left. */
+  cut(): void {
+    for (const stream of [...this.#open.values()]) {
+      if (stream.connection) this.#lingering.add(stream);
+      this.#over(stream, 'cut');
+    }
+    for (const stream of [...this.#lingering]) {
+      this.#wheel.cancel(stream);
+      stream.connection?.reset();
+    }
+  }
+
+  /** Takes no more events, runs no more timers. */
+  close(): void {
+    this.#wheel.stop();
+    this.hub.close();
+  }
+}
+
+const CLOSED: StreamEnding = { kind: 'closing', reason: 'closed' };
+const SLOW: StreamEnding = { kind: 'closing', reason: 'slow_consumer' };
+const LIFETIME: StreamEnding = { kind: 'closing', reason: 'lifetime' };
+const EXPIRED: StreamEnding = { kind: 'error', code: 'TOKEN_EXPIRED', reason: 'token_expired' };
