@@ -219,11 +219,11 @@ export class Streams implements Work {
 
   /** Resets everything that is left. */
   cut(): void {
-    for (const stream of [...this.#open.values()]) {
+    for (const stream of this.#open.values()) {
       if (stream.connection) this.#lingering.add(stream);
       this.#over(stream, 'cut');
     }
-    for (const stream of [...this.#lingering]) {
+    for (const stream of this.#lingering) {
       this.#wheel.cancel(stream);
       stream.connection?.reset();
     }
