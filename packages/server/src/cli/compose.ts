@@ -162,10 +162,10 @@ async function openGateway(
 ): Promise<{ readonly gateway: Gateway; readonly broker: SqliteBroker }> {
   const broker = await openSqliteBroker({ file: join(config.data, 'log.db'), retention: config.log });
   const delivery = createDelivery({ broker, limits: config.stream });
-  const decisions = inMemory ?? createHttpDecisions({ url: config.iamUrl ?? '', credential: internalCredential ?? '' });
+  const asked = inMemory ?? createHttpDecisions({ url: config.iamUrl ?? '', credential: internalCredential ?? '' });
   const gateway = createGateway({
     baseUrl,
-    decisions,
+    decisions: counted(asked, metrics),
     broker,
     delivery,
     log,
@@ -176,4 +176,17 @@ async function openGateway(
     onRefusal: ({ code, reason }) => metrics.refused('gateway', code, reason),
   });
   return { gateway, broker };
+}
+
+/** The same decisions, with each question counted. */
+function counted(decisions: Decisions, metrics: Metrics): Decisions {
+  return {
+    check(requests, signal) {
+      metrics.asked(requests.length);
+      return decisions.check(requests, signal);
+    },
+    changes: (position, signal) => decisions.changes(position, signal),
+    record: (entries, signal) => decisions.record(entries, signal),
+    jwks: (signal) => decisions.jwks(signal),
+  };
 }

@@ -6,6 +6,8 @@ export interface Metrics {
   answered(route: string, method: string, status: number): void;
   /** A request was refused: `reason` is the inner one. */
   refused(by: 'listener' | 'gateway', code: string, reason: string): void;
+  /** The gateway put questions to IAM. */
+  asked(checks: number): void;
   /** A stream was attached; the returned function says that it is over. */
   streamOpened(): () => void;
   /** Number of attached streams. */
@@ -37,6 +39,11 @@ export function createMetrics(): Metrics {
     labelNames: ['by', 'code', 'reason'],
     registers: [register],
   });
+  const checks = new Counter({
+    name: 'centrali_iam_checks_total',
+    help: 'Questions that the gateway put to IAM',
+    registers: [register],
+  });
   const reasons = new Set<string>();
   const known = (reason: string): string => {
     if (reasons.has(reason)) return reason;
@@ -49,6 +56,7 @@ export function createMetrics(): Metrics {
     answered: (route, method, status) =>
       answers.inc({ route, method: METHODS.has(method) ? method : 'other', status: String(status) }),
     refused: (by, code, reason) => refusals.inc({ by, code, reason: known(reason) }),
+    asked: (count) => checks.inc(count),
     streamOpened() {
       open += 1;
       let over = false;
