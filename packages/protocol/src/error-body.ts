@@ -1,4 +1,5 @@
-import { ERROR_CODES, isServerErrorCode, type ServerErrorCode } from './error-codes.ts';
+import { ERROR_CODES } from './error-codes.ts';
+import { isServerErrorCode, type ServerErrorCode } from './error-handling.ts';
 
 /** The JSON body of every error answer, the OAuth endpoints' apart (they answer by RFC 6749 section 5.2). */
 export interface ErrorBody {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { ERROR_CODES, type ErrorCode, isAuthErrorCode, isServerErrorCode } from './error-codes.ts';
+import { ERROR_CODES } from './error-codes.ts';
+import { type ErrorCode, isAuthErrorCode, isServerErrorCode } from './error-handling.ts';
 
 // The rows that applications rely on, written out once more: a change here is a change of the contract.
 const EXPECTED: [ErrorCode, number, string, boolean, boolean][] = [

@@ -3,16 +3,10 @@ export type { AccessTokenClaims } from './claims.ts';
 export { DEV_CLIENT, OPERATOR_CLIENT, scopeAllows, scopeOf } from './claims.ts';
 export type { ErrorBody } from './error-body.ts';
 export { errorBody, parseErrorBody } from './error-body.ts';
-export type {
-  AuthErrorCode,
-  Challenge,
-  ClientAction,
-  ClientErrorCode,
-  ErrorCode,
-  ErrorRow,
-  ServerErrorCode,
-} from './error-codes.ts';
-export { ERROR_CODES, isAuthErrorCode, isServerErrorCode } from './error-codes.ts';
+export type { Challenge, ErrorRow } from './error-codes.ts';
+export { ERROR_CODES } from './error-codes.ts';
+export type { AuthErrorCode, ClientAction, ClientErrorCode, ErrorCode, ServerErrorCode } from './error-handling.ts';
+export { ERROR_HANDLING, isAuthErrorCode, isServerErrorCode } from './error-handling.ts';
 export type {
   ComputeEvent,
   ComputeEventName,
@@ -65,7 +59,7 @@ export {
   withoutBefore,
 } from './filter/index.ts';
 export type { RealtimePath } from './paths.ts';
-export { adminPath, eventsPath, matchRealtimePath, PATHS } from './paths.ts';
+export { adminPath, eventsPath, matchRealtimePath, PATHS, TOKEN_PATH } from './paths.ts';
 export type { BuiltInRole, Permission } from './permissions.ts';
 export { BUILT_IN_ROLES, isBuiltInRole, isPermission, PERMISSIONS } from './permissions.ts';
 export type { Principal, PrincipalKind } from './principal.ts';

@@ -10,9 +10,12 @@ export function adminPath(workspace: string): string {
   return `/workspace/${workspace}/api/v1`;
 }
 
+/** The token endpoint. By itself, so that a client carries this path alone. */
+export const TOKEN_PATH = '/oidc/token';
+
 /** The paths that do not name a workspace. */
 export const PATHS = {
-  token: '/oidc/token',
+  token: TOKEN_PATH,
   revoke: '/oidc/revoke',
   introspect: '/oidc/introspect',
   jwks: '/oidc/jwks',

@@ -3,7 +3,7 @@ import { errorBody, parseErrorBody } from './error-body.ts';
 import { RealtimeError } from './realtime-error.ts';
 
 test('a body becomes the error it says', () => {
-  const error = RealtimeError.fromBody(errorBody('RATE_LIMIT_EXCEEDED', 'req_1', undefined, 7), 429);
+  const error = RealtimeError.fromBody(errorBody('RATE_LIMIT_EXCEEDED', 'req_1', undefined, 7), { status: 429 });
   expect(error).toMatchObject({
     code: 'RATE_LIMIT_EXCEEDED',
     recoverable: true,

@@ -1,12 +1,11 @@
-import { type ErrorBody, parseErrorBody } from './error-body.ts';
-import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+import { CLIENT_MESSAGES, ERROR_HANDLING, type ErrorCode, isServerErrorCode } from './error-handling.ts';
 
 /** Survives two copies of the package in one program, which `instanceof` does not. */
 const BRAND = Symbol.for('centrali.RealtimeError');
 
 /** What a `RealtimeError` is made from. */
 export interface RealtimeErrorInit {
-  /** What happened; defaults to the table's sentence for the code. Must not hold a token or a secret. */
+  /** What happened. Must not hold a token or a secret. */
   readonly message?: string;
   /** HTTP status of the answer that said it, when there was one. */
   readonly status?: number;
@@ -32,33 +31,35 @@ export class RealtimeError extends Error {
   readonly requestId?: string;
 
   constructor(code: ErrorCode, init: RealtimeErrorInit = {}) {
-    super(init.message ?? ERROR_CODES[code].message, init.cause === undefined ? undefined : { cause: init.cause });
+    const { message, cause, status, retryAfterMs, requestId } = init;
+    super(
+      message ?? (CLIENT_MESSAGES as Partial<Record<ErrorCode, string>>)[code] ?? code,
+      cause === undefined ? undefined : { cause },
+    );
+    const [action, remedy] = ERROR_HANDLING[code];
     this.code = code;
-    this.recoverable = ERROR_CODES[code].recoverable;
-    this.remedy = ERROR_CODES[code].remedy;
-    if (init.status !== undefined) this.status = init.status;
-    if (init.retryAfterMs !== undefined) this.retryAfterMs = init.retryAfterMs;
-    if (init.requestId) this.requestId = init.requestId;
+    this.recoverable = action !== 'stop';
+    this.remedy = remedy;
+    if (status !== undefined) this.status = status;
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+    if (requestId) this.requestId = requestId;
     Object.defineProperty(this, BRAND, { value: true });
   }
 
   /** Whether `value` is a `RealtimeError`, of this or of another copy of the package. */
   static is(value: unknown): value is RealtimeError {
-    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
+    return Object(value)[BRAND] === true;
   }
 
   /** Reads an error body or the JSON of a `system` error event; `undefined` when it is not one of ours. */
-  static fromBody(value: unknown, status?: number): RealtimeError | undefined {
-    const body = parseErrorBody(value);
-    return body && RealtimeError.#fromErrorBody(body, status);
-  }
-
-  static #fromErrorBody(body: ErrorBody, status: number | undefined): RealtimeError {
-    return new RealtimeError(body.code, {
-      message: body.message,
-      requestId: body.requestId,
-      ...(status === undefined ? {} : { status }),
-      ...(body.retryAfter === undefined ? {} : { retryAfterMs: body.retryAfter * 1000 }),
+  static fromBody(value: unknown, init: RealtimeErrorInit = {}): RealtimeError | undefined {
+    const { code, message, requestId, retryAfter } = Object(value) as Record<string, unknown>;
+    if (!isServerErrorCode(code)) return undefined;
+    return new RealtimeError(code, {
+      ...init,
+      ...(typeof message === 'string' && { message }),
+      ...(typeof requestId === 'string' && { requestId }),
+      ...(typeof retryAfter === 'number' && retryAfter >= 0 && { retryAfterMs: retryAfter * 1000 }),
     });
   }
 }
