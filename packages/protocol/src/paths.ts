@@ -15,7 +15,7 @@ export const TOKEN_PATH = '/oidc/token';
 
 /** The paths that do not name a workspace. */
 export const PATHS = {
-  token: TOKEN_PATH,
+  token: '/oidc/token',
   revoke: '/oidc/revoke',
   introspect: '/oidc/introspect',
   jwks: '/oidc/jwks',
