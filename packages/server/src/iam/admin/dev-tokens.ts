@@ -24,7 +24,7 @@ const DEFAULT_TTL = 3600;
 const RESERVED_CLAIMS: ReadonlySet<string> = new Set(
   [
     'iss sub aud exp nbf iat jti',
-    'client_id scope auth_time acr amr azp nonce at_hash c_hash s_hash sid events',
+    'client_id scope auth_time acr amr azp nonce at_hash c_hash s_hash sid events txn',
     'groups roles entitlements act may_act cnf authorization_details typ token_type',
     'workspaces cred provider permissions active username',
   ].flatMap((names) => names.split(' ')),

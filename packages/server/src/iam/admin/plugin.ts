@@ -52,6 +52,7 @@ export async function registerAdmin(
     await scope.register(
       async (plain) => {
         const admin: AdminApp = plain.withTypeProvider();
+        plain.decorateRequest('caller');
         takeJsonOnly(plain);
         const methods = refuseOtherMethods(plain);
         plain.setNotFoundHandler(() => {
