@@ -79,7 +79,8 @@ export function whyRevoked(state: DecisionState, request: TokenFacts): string | 
   if (!own && state.workspace && !state.providers.has(request.provider)) return 'provider_unknown';
   if (state.revocations.find(request)) return 'token_revoked';
   if (!own || !request.sub.startsWith('ci_')) return undefined;
-  const { account, credential } = state;
+  const { credential } = state;
+  const account = accountOf(state, request);
   if (!account) return 'account_unknown';
   if (account.disabled) return 'account_disabled';
   // Only the account itself obtains tokens that name it, each with one of its credentials.
@@ -90,8 +91,15 @@ export function whyRevoked(state: DecisionState, request: TokenFacts): string | 
   return undefined;
 }
 
+/** The account that the token names. A provider's principal has none, whatever its `sub` looks like. */
+function accountOf({ account }: DecisionState, { provider, sub }: TokenFacts): AccountRecord | undefined {
+  return provider === OWN_PROVIDER && account?.clientId === sub ? account : undefined;
+}
+
 /** Why nobody or not this principal comes in here, if so. */
-export function whyBarred({ workspace, account, member }: DecisionState, request: TokenFacts): string | undefined {
+export function whyBarred(state: DecisionState, request: TokenFacts): string | undefined {
+  const { workspace, member } = state;
+  const account = accountOf(state, request);
   if (!workspace) return 'workspace_unknown';
   if (workspace.state !== 'active') return `workspace_${workspace.state}`;
   if (account && account.workspace !== request.workspace) return 'account_elsewhere';
@@ -100,8 +108,8 @@ export function whyBarred({ workspace, account, member }: DecisionState, request
 }
 
 /** The roles: the member's, the account's, and those that the provider's mapping gives. */
-export function rolesOf({ account, member }: DecisionState, request: TokenFacts): { name: string; mapped: boolean }[] {
-  const stored = new Set([...(account?.roles ?? []), ...(member?.roles ?? [])]);
+function rolesOf(state: DecisionState, request: TokenFacts): { name: string; mapped: boolean }[] {
+  const stored = new Set([...(accountOf(state, request)?.roles ?? []), ...(state.member?.roles ?? [])]);
   const mapped = request.provider === OWN_PROVIDER ? [] : request.mappedRoles;
   return [
     ...[...stored].map((name) => ({ name, mapped: false })),
@@ -136,6 +144,7 @@ function unionOf(grants: readonly Grant[]): readonly Grant[] {
 }
 
 /** The kind comes from the record: whoever has a service account is a service. */
-function principalOf({ account }: DecisionState, { provider, sub }: TokenFacts): Principal {
-  return { provider, kind: account ? 'service' : 'user', sub };
+function principalOf(state: DecisionState, request: TokenFacts): Principal {
+  const { provider, sub } = request;
+  return { provider, kind: accountOf(state, request) ? 'service' : 'user', sub };
 }
