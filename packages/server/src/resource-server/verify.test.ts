@@ -51,7 +51,7 @@ describe('a good token', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ %é';
     for (const good of [await sign(key), await sign(ecKey)]) {
       await fc.assert(
-        fc.asyncProperty(fc.nat(good.length - 1), fc.constantFrom(...alphabet), async (at, char) => {
+        fc.asyncProperty(fc.nat(good.length - 1), fc.constantFrom(...alphabet.split('')), async (at, char) => {
           fc.pre(good[at] !== char);
           expect(await outcome(good.slice(0, at) + char + good.slice(at + 1))).toMatch(/^INVALID_TOKEN/);
         }),

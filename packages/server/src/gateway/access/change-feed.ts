@@ -36,7 +36,9 @@ export class ChangeFeed {
   readonly #newest = new Map<string, number>();
   readonly revocations: Revocations = new Revocations();
   #floor = 0;
+  /** Where to go on; undefined: from a snapshot. */
   #position: FeedPosition | undefined;
+  #ready = false;
   #state: 'starting' | 'live' | 'lost' = 'starting';
   #lastFrameAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> = Promise.resolve();
@@ -63,7 +65,7 @@ export class ChangeFeed {
 
   /** Whether the first whole snapshot is in. Once true, always true. */
   get isReady(): boolean {
-    return this.#position !== undefined;
+    return this.#ready;
   }
 
   /** Where the feed is; 0 before the first snapshot. */
@@ -154,8 +156,8 @@ export class ChangeFeed {
       (frame.type === 'heartbeat' && frame.epoch !== known.epoch) ||
       frame.revision < known.revision
     ) {
-      // Kept apart from `isReady`: what was known still holds until the snapshot replaces it.
-      this.#position = known && { epoch: '', revision: 0 };
+      // What was known still holds until a snapshot replaces it.
+      this.#position = undefined;
       return false;
     }
     if (frame.type === 'change') this.#note(frame.change, frame.revision);
@@ -166,6 +168,7 @@ export class ChangeFeed {
 
   #seen(position: FeedPosition): void {
     this.#position = position;
+    this.#ready = true;
     this.#state = 'live';
     this.#lastFrameAt = this.#options.monotonic();
   }

@@ -1,0 +1,190 @@
+import type { Change, FeedFrame, FeedPosition, ProviderRecord } from '@centrali-io/protocol';
+import { afterEach, describe, expect, it } from 'vitest';
+import { SILENT } from '../../resource-server/index.ts';
+import { ChangeFeed } from './change-feed.ts';
+
+const SNAPSHOT: FeedFrame = {
+  type: 'snapshot',
+  epoch: 'e1',
+  revision: 10,
+  providers: [{ id: 'pr_1' } as ProviderRecord],
+  withdrawnKeys: ['k0'],
+  revocations: [{ workspace: 'acme', provider: 'centrali', jti: 'j1' }],
+};
+const heartbeat = (revision: number, epoch = 'e1'): FeedFrame => ({ type: 'heartbeat', epoch, revision });
+const changed = (revision: number, change: Change): FeedFrame => ({ type: 'change', revision, change });
+const token = { provider: 'centrali', sub: 'u1', iat: 1 };
+
+/** A connection of the feed: frames that a test pushes, and its end. */
+class Source {
+  readonly position: FeedPosition | undefined;
+  #frames: FeedFrame[] = [];
+  #wake: (() => void) | undefined;
+  #over = false;
+
+  constructor(position: FeedPosition | undefined) {
+    this.position = position;
+  }
+
+  push(...frames: FeedFrame[]): void {
+    this.#frames.push(...frames);
+    this.#wake?.();
+  }
+
+  end(): void {
+    this.#over = true;
+    this.#wake?.();
+  }
+
+  async *read(): AsyncIterable<FeedFrame> {
+    for (;;) {
+      yield* this.#frames.splice(0);
+      if (this.#over) return;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+}
+
+let feed: ChangeFeed | undefined;
+afterEach(() => feed?.stop());
+
+/** A feed that is being followed; `next()` is the connection that comes next, `seen(event)` waits for what was told. */
+function world(silenceMs = 5000) {
+  const sources: Source[] = [];
+  const events: string[] = [];
+  let wake = (): void => {};
+  const note = (event: string): void => {
+    events.push(event);
+    wake();
+  };
+  const until = async (isThere: () => boolean): Promise<void> => {
+    while (!isThere()) await new Promise<void>((resolve) => (wake = resolve));
+  };
+  feed = new ChangeFeed({
+    decisions: {
+      changes: (position) => {
+        const source = new Source(position);
+        sources.push(source);
+        wake();
+        return source.read();
+      },
+    },
+    log: SILENT,
+    monotonic: () => performance.now(),
+    random: () => 0,
+    silenceMs,
+    retryMs: 1,
+    onProviders: (providers) => note(`providers ${providers.map(({ id }) => id).join()}`),
+    onChange: ({ kind }, revision) => note(`${kind} ${revision}`),
+    onSnapshot: () => note('snapshot'),
+  });
+  feed.start();
+  let taken = 0;
+  return {
+    feed,
+    events,
+    next: async (): Promise<Source> => {
+      taken += 1;
+      await until(() => sources.length >= taken);
+      return sources[taken - 1] as Source;
+    },
+    seen: (event: string) => until(() => events.includes(event)),
+  };
+}
+
+describe('ChangeFeed', () => {
+  it('is ready with the first whole snapshot, and keeps what it holds', async () => {
+    const { feed, events, next, seen } = world();
+    const source = await next();
+    expect(source.position).toBeUndefined();
+    expect([feed.isReady, feed.state, feed.revision]).toEqual([false, 'starting', 0]);
+    source.push(SNAPSHOT);
+    await seen('snapshot');
+    expect(events).toEqual(['providers pr_1', 'snapshot']);
+    expect([feed.isReady, feed.state, feed.revision]).toEqual([true, 'live', 10]);
+    expect([feed.isWithdrawn('k0'), feed.isWithdrawn('k1')]).toEqual([true, false]);
+    expect(feed.revocations.covers({ ...token, workspace: 'acme', jti: 'j1' })).toBe(true);
+    expect(feed.newestChange('any')).toBe(10);
+  });
+
+  it('takes changes in before it tells of them', async () => {
+    const { feed, next, seen } = world();
+    const source = await next();
+    source.push(
+      SNAPSHOT,
+      changed(11, { kind: 'key', kid: 'k1', withdrawn: true }),
+      changed(12, {
+        kind: 'revocation',
+        revocation: { workspace: 'acme', provider: 'centrali', sub: 'u1', notBefore: 5 },
+      }),
+      changed(13, { kind: 'member', workspace: 'other', provider: 'centrali', sub: 'u2' }),
+      changed(14, { kind: 'revocation-lifted', revocation: { workspace: 'acme', provider: 'centrali', jti: 'j1' } }),
+    );
+    await seen('revocation-lifted 14');
+    expect(feed.isWithdrawn('k1')).toBe(true);
+    expect(feed.revocations.covers({ ...token, workspace: 'acme' })).toBe(true);
+    expect(feed.revocations.covers({ ...token, iat: 9, workspace: 'acme', jti: 'j1' })).toBe(false);
+    expect([feed.newestChange('acme'), feed.newestChange('other'), feed.newestChange('third')]).toEqual([14, 13, 10]);
+  });
+
+  it('counts a change for all workspaces for each of them', async () => {
+    const { feed, next, seen } = world();
+    (await next()).push(
+      SNAPSHOT,
+      changed(11, { kind: 'revocation', revocation: { workspace: null, provider: 'centrali', jti: 'x' } }),
+    );
+    await seen('revocation 11');
+    expect(feed.newestChange('any')).toBe(11);
+  });
+
+  it('goes on from its place when the connection ends', async () => {
+    const { feed, next, seen } = world();
+    const first = await next();
+    first.push(SNAPSHOT, heartbeat(10), changed(11, { kind: 'role', workspace: 'acme', role: 'r' }));
+    await seen('role 11');
+    first.end();
+    const second = await next();
+    expect(second.position).toEqual({ epoch: 'e1', revision: 11 });
+    expect([feed.isReady, feed.state]).toEqual([true, 'lost']);
+    second.push(changed(12, { kind: 'role', workspace: 'acme', role: 'r' }));
+    await seen('role 12');
+    expect(feed.state).toBe('live');
+  });
+
+  it('is lost when it falls silent, and ready all the same', async () => {
+    const { feed, next, seen } = world(20);
+    (await next()).push(SNAPSHOT);
+    await seen('snapshot');
+    await next();
+    expect([feed.isReady, feed.state]).toEqual([true, 'lost']);
+  });
+
+  it.each([
+    ['another epoch', heartbeat(11, 'e2')],
+    ['a revision that goes back', heartbeat(9)],
+  ])('begins anew from a snapshot after %s', async (_what, frame) => {
+    const { feed, next, seen } = world();
+    const first = await next();
+    first.push(SNAPSHOT, frame);
+    const second = await next();
+    expect(second.position).toBeUndefined();
+    expect(feed.isWithdrawn('k0')).toBe(true);
+    second.push({ ...SNAPSHOT, epoch: 'e2', revision: 3, withdrawnKeys: [], providers: [] });
+    await seen('providers ');
+    expect([feed.revision, feed.isWithdrawn('k0')]).toEqual([3, false]);
+  });
+
+  it('asks for a snapshot when the first frame is none', async () => {
+    const { feed, next } = world();
+    (await next()).push(heartbeat(5));
+    expect((await next()).position).toBeUndefined();
+    expect(feed.isReady).toBe(false);
+  });
+
+  it('ends when told to, also while it waits', async () => {
+    const { feed, next } = world();
+    await next();
+    await feed.stop();
+    expect(feed.isReady).toBe(false);
+  });
+});

@@ -1,0 +1,248 @@
+import { generateKeyPair } from 'jose';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Refusal } from '../resource-server/index.ts';
+import { allow, gatewayOf, lineOf, NOW, SUB, tokenOf } from './gateway.fixture.ts';
+
+type World = Awaited<ReturnType<typeof gatewayOf>>;
+let world: World;
+afterEach(() => world.close());
+
+const bearer = async (claims: Record<string, unknown> = {}): Promise<Record<string, string>> => ({
+  Authorization: `Bearer ${await tokenOf(claims)}`,
+});
+const answer = (code: 'forbidden' | 'revoked') => () => ({ decision: code, revision: 1, reason: 'because' }) as const;
+
+describe('the connection flow', () => {
+  it('opens a stream by header and by query, with all that the stream is bound to', async () => {
+    world = await gatewayOf();
+    expect(
+      await lineOf(
+        await world.send({ headers: await bearer({ scope: 'realtime:subscribe', cred: 'cr_1', sid: 's1' }) }),
+      ),
+    ).toBe('200 stream');
+    expect(
+      await lineOf(await world.send({ query: `access_token=${await tokenOf()}&structures=order&last_event_id=e-1` })),
+    ).toBe('200 stream');
+    expect(world.seen.checks[0]).toEqual({
+      workspace: 'acme',
+      permission: 'realtime:subscribe',
+      provider: 'centrali',
+      sub: SUB,
+      clientId: SUB,
+      jti: 'jti-1',
+      iat: NOW - 10,
+      kid: 'k1',
+      cred: 'cr_1',
+      sid: 's1',
+      scope: ['realtime:subscribe'],
+      mappedRoles: [],
+      attributes: {},
+      atLeast: 1,
+    });
+    const [first, second] = world.seen.streams;
+    expect(first?.access).toMatchObject({
+      workspace: 'acme',
+      principal: { provider: 'centrali', kind: 'service', sub: SUB },
+      grants: [{ permission: 'realtime:subscribe' }],
+      revision: 1,
+      token: { kid: 'k1', jti: 'jti-1', cred: 'cr_1', sid: 's1', expiresAt: (NOW + 600) * 1000 },
+    });
+    expect(first?.access.placeholders.get('sub')).toBe(SUB);
+    expect(JSON.stringify(first?.access)).not.toContain(await tokenOf());
+    expect(second).toMatchObject({
+      selection: { structures: ['order'], events: [] },
+      cursor: 'e-1',
+      address: '192.0.2.1',
+    });
+  });
+
+  it('ends at the first step that fails, each with its code, and asks IAM only in step 4', async () => {
+    world = await gatewayOf();
+    const { privateKey } = await generateKeyPair('RS256');
+    const rows: [string, { query?: string; headers?: Record<string, string> }, string?][] = [
+      ['401 MISSING_TOKEN', {}],
+      ['400 BAD_REQUEST invalid_request', { headers: await bearer(), query: 'access_token=x' }],
+      ['400 BAD_REQUEST', { headers: await bearer(), query: 'unknown=1' }],
+      ['400 INVALID_FILTER', { headers: await bearer(), query: 'filter=:' }],
+      ['401 INVALID_TOKEN invalid_token', { query: 'access_token=x' }],
+      ['401 INVALID_TOKEN invalid_token', { headers: { Authorization: `Bearer ${await tokenOf({}, privateKey)}` } }],
+      ['401 INVALID_TOKEN invalid_token', { headers: await bearer({ iss: 'https://nobody.example' }) }],
+      ['401 TOKEN_EXPIRED invalid_token', { headers: await bearer({ exp: NOW }) }],
+      ['403 WORKSPACE_MISMATCH insufficient_scope', { headers: await bearer({ workspaces: ['other'] }) }],
+    ];
+    for (const [line, init] of rows) expect(await lineOf(await world.send(init))).toBe(line);
+    expect(world.seen.checks).toEqual([]);
+    world.behind.check = answer('revoked');
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('401 INVALID_TOKEN invalid_token');
+    world.behind.check = answer('forbidden');
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('403 FORBIDDEN insufficient_scope');
+    world.behind.check = () => Promise.reject(new Error('down'));
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('503 AUTH_ERROR');
+    expect(world.seen.streams).toEqual([]);
+  });
+
+  it('names the missing permission in the challenge of FORBIDDEN', async () => {
+    world = await gatewayOf();
+    world.behind.check = answer('forbidden');
+    const reply = (await world.send({ headers: await bearer() })) as Response;
+    expect(reply.headers.get('www-authenticate')).toContain('scope="realtime:subscribe"');
+    expect(await reply.text()).not.toContain('because');
+  });
+
+  it('lets nobody in on an answer about another principal, or without a grant', async () => {
+    world = await gatewayOf();
+    world.behind.check = (request) => allow()({ ...request, sub: 'someone-else' });
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('503 AUTH_ERROR');
+    world.behind.check = allow([]);
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('403 FORBIDDEN insufficient_scope');
+    world.behind.check = allow([{ permission: 'realtime:publish' }]);
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('403 FORBIDDEN insufficient_scope');
+  });
+
+  it('says AUTH_ERROR before the first snapshot: who is trusted is not known yet', async () => {
+    world = await gatewayOf({}, 'silent');
+    expect(world.gateway.status()).toMatchObject({ ready: false, feed: 'starting' });
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('503 AUTH_ERROR');
+    expect(await lineOf(await world.send({ query: 'access_token=x' }))).toBe('401 INVALID_TOKEN invalid_token');
+  });
+
+  it('is ready after it', async () => {
+    world = await gatewayOf();
+    expect(world.gateway.status()).toEqual({
+      ready: true,
+      feed: 'live',
+      broker: { ready: true },
+      streams: 0,
+      draining: false,
+    });
+  });
+
+  it('takes long-lived tokens in the header only, where the URL is for short-lived ones', async () => {
+    world = await gatewayOf({ queryTokens: 'short-lived' });
+    const short = await tokenOf({ iat: NOW, exp: NOW + 3600 });
+    const long = await tokenOf({ iat: NOW, exp: NOW + 3601 });
+    expect(await lineOf(await world.send({ query: `access_token=${short}` }))).toBe('200 stream');
+    expect(await lineOf(await world.send({ query: `access_token=${long}` }))).toBe('400 BAD_REQUEST invalid_request');
+    expect(await lineOf(await world.send({ headers: { Authorization: `Bearer ${long}` } }))).toBe('200 stream');
+  });
+});
+
+describe('slots', () => {
+  const full = '429 RATE_LIMIT_EXCEEDED';
+
+  it('are given back when a stream ends, when it never began, and when it could not be opened', async () => {
+    world = await gatewayOf({ limits: { connectionsPerWorkspace: 1 } });
+    const connect = async (): Promise<string> => lineOf(await world.send({ headers: await bearer() }));
+    expect(await connect()).toBe('200 stream');
+    expect(await connect()).toBe(full);
+    world.seen.streams[0]?.onEnd({ connectionId: 'c1', reason: 'client_gone' });
+    world.behind.open = () => Promise.reject(new Refusal('UNAVAILABLE', 'overload'));
+    expect(await connect()).toBe('503 UNAVAILABLE');
+    expect(await connect()).toBe('503 UNAVAILABLE');
+  });
+
+  it('are not held by refusals that come as a stream', async () => {
+    world = await gatewayOf({ limits: { connectionsPerWorkspace: 1 } });
+    for (let i = 0; i < 3; i++) expect((await world.send({ query: 'errors=stream' })).status).toBe(200);
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('200 stream');
+  });
+});
+
+describe('errors=stream', () => {
+  const textOf = async (query: string): Promise<string> => {
+    const reply = (await world.send({ query })) as Response;
+    expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+    expect(reply.headers.get('cache-control')).toBe('no-store, no-transform');
+    return reply.text();
+  };
+
+  it('answers a refusal as one system event that keeps a browser from hammering', async () => {
+    world = await gatewayOf();
+    expect(await textOf('errors=stream')).toBe(
+      'retry: 86400000\n\nevent: system\ndata: {"type":"error","error":"Unauthorized","code":"MISSING_TOKEN","message":"No token was provided.","recoverable":false,"requestId":"req_1"}\n\n',
+    );
+    expect(await textOf(`errors=stream&access_token=${await tokenOf({ exp: NOW })}`)).toMatch(
+      /^retry: 86400000\n\n.*"TOKEN_EXPIRED"/s,
+    );
+    expect(await textOf('errors=stream&unknown=1&access_token=x')).toContain('"BAD_REQUEST"');
+  });
+
+  it('lets a browser come back after Retry-After when that can help', async () => {
+    world = await gatewayOf();
+    world.behind.check = () => Promise.reject(new Error('down'));
+    expect(await textOf(`errors=stream&access_token=${await tokenOf()}`)).toMatch(
+      /^retry: 3000\n\n.*"AUTH_ERROR".*"retryAfter":3/s,
+    );
+  });
+
+  it('is not for other methods, nor when it is not said properly', async () => {
+    world = await gatewayOf();
+    expect((await world.send({ method: 'POST', query: 'errors=stream', headers: await bearer() })).status).toBe(400);
+    expect((await world.send({ query: 'errors=stream&errors=stream', headers: await bearer() })).status).toBe(400);
+  });
+});
+
+describe('routes', () => {
+  it('answer 404 and 405 with the methods there are, without a token', async () => {
+    world = await gatewayOf();
+    for (const rest of ['', 'event', 'events/', 'events/x.css', 'events;access_token=x', 'events%2f']) {
+      expect(await lineOf(await world.send({}, rest))).toBe('404 NOT_FOUND');
+    }
+    const reply = (await world.send({ method: 'PUT' })) as Response;
+    expect([reply.status, reply.headers.get('allow')]).toEqual([405, 'GET, POST, OPTIONS']);
+  });
+
+  it('answer UNAVAILABLE while draining', async () => {
+    world = await gatewayOf();
+    await world.gateway.drain(0);
+    expect(world.gateway.status()).toMatchObject({ ready: false, draining: true });
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('503 UNAVAILABLE');
+  });
+});
+
+describe('the audit', () => {
+  it('has a row for opening, end and refusal, with the principal where it is verified', async () => {
+    world = await gatewayOf();
+    await world.send({ headers: await bearer() });
+    world.seen.streams[0]?.onOpen('c1');
+    world.seen.streams[0]?.onEnd({ connectionId: 'c1', code: 'TOKEN_EXPIRED', reason: 'token_expired' });
+    world.behind.check = answer('forbidden');
+    await world.send({ headers: await bearer() });
+    await world.send({ headers: await bearer({ workspaces: ['other'] }) });
+    await world.gateway.close();
+    const who = {
+      workspace: 'acme',
+      provider: 'centrali',
+      sub: SUB,
+      clientId: SUB,
+      jti: 'jti-1',
+      address: '192.0.2.1',
+      requestId: 'req_1',
+    };
+    expect(world.seen.audit).toEqual([
+      { at: NOW * 1000, kind: 'connect', connectionId: 'c1', ...who },
+      { at: NOW * 1000, kind: 'close', connectionId: 'c1', code: 'TOKEN_EXPIRED', reason: 'token_expired', ...who },
+      { at: NOW * 1000, kind: 'refuse', code: 'FORBIDDEN', reason: 'because', ...who },
+      // Whose token it was is nothing that this workspace may learn.
+      {
+        at: NOW * 1000,
+        kind: 'refuse',
+        workspace: 'acme',
+        code: 'WORKSPACE_MISMATCH',
+        reason: 'workspace_not_named',
+        address: '192.0.2.1',
+        requestId: 'req_1',
+      },
+    ]);
+  });
+
+  it('holds no token, whatever is refused', async () => {
+    world = await gatewayOf();
+    const token = await tokenOf({ exp: NOW });
+    for (const query of [`access_token=${token}`, `access_token=${token}x`, `unknown=${token}`])
+      await world.send({ query });
+    await world.gateway.close();
+    expect(world.seen.audit).toHaveLength(3);
+    expect(JSON.stringify(world.seen.audit)).not.toContain(token.slice(0, 30));
+  });
+});
