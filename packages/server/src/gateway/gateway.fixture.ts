@@ -129,7 +129,7 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
       head: () => ({ seq: 0, index: 0, proof: '' }),
       cursorAt: () => 'c',
       locate: async () => ({ kind: 'unknown' }),
-      read: async (_workspace, after) => ({ events: [], through: after, atHead: true }),
+      read: async (_workspace, after) => ({ events: [], through: { ...after, proof: '' }, atHead: true }),
       subscribe: () => () => {},
       status: () => ({ ready: true }),
       close: async () => {},
