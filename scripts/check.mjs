@@ -10,6 +10,9 @@ const CHECKS = [
   ['lint: no rule of oxlint is broken', 'oxlint', '--type-aware', '--deny-warnings', '.'],
   ['types: everything compiles, tests included', 'tsc', '-p', '.'],
   ['arrows: imports follow ARCHITECTURE.md', 'node', 'scripts/arrows.mjs'],
+  ['errors: docs/errors.md is what the code says', 'node', 'scripts/docs-errors.mjs'],
+  ['options: docs/configuration.md is what the code says', 'node', 'scripts/docs-configuration.mjs'],
+  ['site: every page builds, every link leads somewhere', 'vitepress', 'build', 'docs'],
   ['unused: no file, export or dependency is left over', 'knip', '--no-progress'],
 ];
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Keeps docs/errors.md in step with the one table of error codes. `--write` writes it; else it checks.
-import { ERROR_CODES, isAuthErrorCode } from '../packages/protocol/src/error-codes.ts';
+import { ERROR_CODES, isAuthErrorCode } from '../packages/protocol/src/index.ts';
 import { keepSection } from './generated-section.mjs';
 
 const AFTERWARDS = {
