@@ -1,3 +1,4 @@
+import type { Log } from '../resource-server/index.ts';
 import { endCredential } from './accounts/account-service.ts';
 import { SYSTEM } from './audit/actor.ts';
 import type { AuditSpool } from './audit/spool.ts';
@@ -42,4 +43,28 @@ export async function prune({ store, keys, audit, feedRows, now }: Housekeeping)
   });
   await keys.prune();
   await audit.tick(now());
+}
+
+/** Does both at their times until it is stopped; a round that fails is logged, and the next one tries again. */
+export function startHousekeeping(housekeeping: Housekeeping & { readonly log: Log }): () => void {
+  const every = (milliseconds: number, what: string, task: () => Promise<unknown>): NodeJS.Timeout => {
+    let running = false;
+    const timer = setInterval(() => {
+      if (running) return;
+      running = true;
+      void task()
+        .catch((error: unknown) => housekeeping.log.error({ error: String(error) }, what))
+        .finally(() => {
+          running = false;
+        });
+    }, milliseconds);
+    return timer.unref();
+  };
+  const timers = [
+    every(1_000, 'Expired credentials could not be ended', () => endExpiredCredentials(housekeeping)),
+    every(60_000, 'Housekeeping failed', () => prune(housekeeping)),
+  ];
+  return () => {
+    for (const timer of timers) clearInterval(timer);
+  };
 }

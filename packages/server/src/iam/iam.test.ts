@@ -22,8 +22,13 @@ async function start(options: Partial<IamOptions> = {}): Promise<void> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   iam = await createIam({
-    ...{ file: ':memory:', issuer: base, now: () => clock, algorithm: 'ES256' },
-    ...{ tokenFailuresPerMinutePerClient: 0, tokenFailuresPerMinutePerAddress: 0, tokenRequestsPerMinutePerAddress: 0 },
+    file: ':memory:',
+    issuer: base,
+    now: () => clock,
+    algorithm: 'ES256',
+    tokenFailuresPerMinutePerClient: 0,
+    tokenFailuresPerMinutePerAddress: 0,
+    tokenRequestsPerMinutePerAddress: 0,
     ...options,
   });
   await iam.ensureWorkspace('demo');
@@ -273,7 +278,12 @@ describe('the OAuth endpoints', () => {
       const seconds = Math.floor(clock / 1_000);
       const { clientId } = client.account;
       return new SignJWT({
-        ...{ iss: clientId, sub: clientId, aud: base, jti: randomUUID(), exp: seconds + 60, iat: seconds },
+        iss: clientId,
+        sub: clientId,
+        aud: base,
+        jti: randomUUID(),
+        exp: seconds + 60,
+        iat: seconds,
         ...claims,
       })
         .setProtectedHeader({ alg: 'ES256' })
@@ -381,8 +391,17 @@ describe('the OAuth endpoints', () => {
       const token = await tokenOf();
       const claims = claimsOf(token);
       expect(await introspect(token)).toEqual({
-        ...{ active: true, token_type: 'Bearer', iss: base, aud: base, scope: 'openid', workspaces: ['demo'] },
-        ...{ sub: claims.sub, client_id: claims.client_id, iat: claims.iat, exp: claims.exp, jti: claims.jti },
+        active: true,
+        token_type: 'Bearer',
+        iss: base,
+        aud: base,
+        scope: 'openid',
+        workspaces: ['demo'],
+        sub: claims.sub,
+        client_id: claims.client_id,
+        iat: claims.iat,
+        exp: claims.exp,
+        jti: claims.jti,
       });
       const revoked = await post('/oidc/revoke', { token, token_type_hint: 'refresh_token' }, asDemo());
       expect([revoked.status, await revoked.text()]).toEqual([200, '']);

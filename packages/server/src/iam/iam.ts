@@ -62,7 +62,7 @@ export interface Iam {
     readonly description?: string;
     readonly role?: string;
   }): Promise<NewAccount>;
-  /** Makes a user of our own IAM a member with this role. */
+  /** Makes a user of our own IAM a member with this role beside those that it has, and lifts a block. */
   putMember(input: {
     readonly workspace: string;
     readonly sub: string;

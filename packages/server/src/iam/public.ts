@@ -46,7 +46,7 @@ export async function openPublicServer({ baseUrl, log, routes }: PublicServerOpt
     logger: false,
     // A `sub` of 255 bytes, each of them percent-encoded.
     routerOptions: { maxParamLength: 3 * 255 },
-    genReqId: (raw) => contextOf(raw as IncomingMessage).id,
+    genReqId: (raw) => contextOf(raw).id,
     frameworkErrors: (error, request, reply) => {
       void answer(error, request.raw, reply.raw);
     },

@@ -110,7 +110,7 @@ export interface IamServices {
   /** Rows that are no change (`token`): grouped, bounded, not awaited. Changes write theirs by `recordChange`. */
   readonly audit: Pick<AuditSpool, 'open' | 'push' | 'sum' | 'flush'>;
   /** Signs an access token; it is not stored. Issues none in a second that a revocation of its principal names. */
-  issueToken(request: TokenRequest): Promise<IssuedToken>;
+  readonly issueToken: (request: TokenRequest) => Promise<IssuedToken>;
   /** Lifetimes in seconds. */
   readonly lifetimes: { readonly service: number; readonly user: number; readonly devMaximum: number };
   /** Whether `dev-tokens` answers. */

@@ -27,8 +27,19 @@ export function decisionsContract(name: string, make: () => Promise<DecisionsFix
     });
 
     const ask = (more: Partial<CheckRequest> = {}): CheckRequest => ({
-      ...{ workspace: 'demo', permission: 'realtime:subscribe', provider: 'centrali', sub: 'ann', iat: 1, kid: 'k' },
-      ...{ clientId: 'centrali-dev', jti: 'j', scope: [], mappedRoles: [], attributes: {}, atLeast: 0, ...more },
+      workspace: 'demo',
+      permission: 'realtime:subscribe',
+      provider: 'centrali',
+      sub: 'ann',
+      iat: 1,
+      kid: 'k',
+      clientId: 'centrali-dev',
+      jti: 'j',
+      scope: [],
+      mappedRoles: [],
+      attributes: {},
+      atLeast: 0,
+      ...more,
     });
     /** Frames of one reading of the feed. */
     const read = (position?: { epoch: string; revision: number }): AsyncIterator<FeedFrame> =>

@@ -20,13 +20,18 @@ decisionsContract('the internal listener', async () => {
   const iam = await makeIam();
   const credential = 'c'.repeat(32);
   const listener = createInternalListener({
-    ...{ host: '127.0.0.1', port: 0, credential, log: SILENT, metrics: createMetrics() },
+    host: '127.0.0.1',
+    port: 0,
+    credential,
+    log: SILENT,
+    metrics: createMetrics(),
   });
   const { url } = await listener.listen();
-  listener.mount({ iam, readiness: () => ({ ready: true }) as never });
+  listener.mount({ iam, readiness: () => ({ ready: true }) });
   const decisions = createHttpDecisions({ url, credential });
   return {
-    ...{ iam, decisions },
+    iam,
+    decisions,
     async close() {
       decisions.close();
       await listener.close(0);

@@ -54,10 +54,10 @@ describe('a service account', () => {
     const { id } = made.account;
     const first = await accounts.rotate('demo', id, 60, OPERATOR);
     expect(first?.previousValidUntil).toBe(clock + 60_000);
-    expect((await credentials()).map(({ validUntil }) => validUntil).sort()).toEqual([clock + 60_000, null].sort());
+    expect(new Set((await credentials()).map(({ validUntil }) => validUntil))).toEqual(new Set([clock + 60_000, null]));
     clock += 1_000;
     await accounts.rotate('demo', id, 60, OPERATOR);
-    expect((await credentials()).map(({ validUntil }) => validUntil).sort()).toEqual([clock + 60_000, null].sort());
+    expect(new Set((await credentials()).map(({ validUntil }) => validUntil))).toEqual(new Set([clock + 60_000, null]));
   });
 
   it('rotates without a grace: what the old secret obtained ends', async () => {
@@ -89,7 +89,9 @@ describe('a service account', () => {
     await accounts.setDisabled('demo', id, false, OPERATOR);
     await accounts.delete('demo', id, OPERATOR);
     expect(await store.read((view) => view.accounts.get('demo', id))).toBeUndefined();
-    expect(await changes(made.revision)).toEqual(Array(3).fill({ kind: 'account', workspace: 'demo', clientId }));
+    expect(await changes(made.revision)).toEqual(
+      Array.from({ length: 3 }, () => ({ kind: 'account', workspace: 'demo', clientId })),
+    );
   });
 
   it('of another workspace is not there', async () => {

@@ -54,7 +54,7 @@ async function readClientKey(key: Jwk, name: string): Promise<ClientKey> {
     const imported = await importJWK(jwk as JWK, alg);
     const details = imported instanceof Uint8Array ? undefined : imported.algorithm;
     if (details && 'modulusLength' in details && Number(details.modulusLength) < 2_048) throw new Error('short');
-    const thumbprint = await calculateJwkThumbprint(jwk as JWK);
+    const thumbprint = await calculateJwkThumbprint(jwk);
     return { ...jwk, kid: key.kid ?? thumbprint, alg, thumbprint };
   } catch (cause) {
     throw unfit(`${name}: is not a key; RSA needs at least 2,048 bits.`, cause);

@@ -14,7 +14,11 @@ afterEach(() => store.close());
 
 const rows = () => store.read((view) => view.audit.list({ workspace: 'demo', limit: 20_000 }));
 const refusal = (more: Partial<NewAuditRow> = {}): NewAuditRow => ({
-  ...{ workspace: 'demo', at: 60_000, kind: 'refuse', code: 'INVALID_TOKEN', address: '192.0.2.1' },
+  workspace: 'demo',
+  at: 6e4,
+  kind: 'refuse',
+  code: 'INVALID_TOKEN',
+  address: '192.0.2.1',
   ...more,
 });
 

@@ -53,7 +53,7 @@ describe('the signing keys', () => {
     const { kid, signFrom } = await keys.rotate(OPERATOR);
     expect(signFrom - clock).toBe(PUBLISH_LEAD_MILLISECONDS);
     expect(PUBLISH_LEAD_MILLISECONDS).toBeGreaterThan(JWKS_MAX_AGE_SECONDS * 1_000);
-    expect(published().sort()).toEqual([first, kid].sort());
+    expect(new Set(published())).toEqual(new Set([first, kid]));
     clock = signFrom - 1;
     expect((await keys.signer()).kid).toBe(first);
     clock = signFrom;

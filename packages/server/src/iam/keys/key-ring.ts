@@ -109,7 +109,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       return { kid: key.kid, alg: key.alg, key: await pending };
     },
     jwks: () => ({ keys: keys.filter((key) => isPublished(key, now())).map((key) => key.publicJwk) }),
-    list: () => keys.map(({ privateJwk: _, ...key }) => key),
+    list: () => keys.map(({ privateJwk: _private, ...key }) => key),
     async rotate(actor) {
       const generated = await generateSigningKey(algorithm);
       const { kid, signFrom } = await store.transaction((tx) => add(tx, generated, actor));

@@ -26,7 +26,15 @@ export async function introspectEndpoint(request: OAuthRequest, endpoint: Intros
   if (!(await endpoint.state.isActive(verified, account.workspace))) return inactive;
   const { iss, aud, sub, client_id, iat, exp, jti, scope } = verified.claims;
   return oauthAnswer({
-    ...{ active: true, token_type: 'Bearer', iss, aud, sub, client_id, iat, exp, jti },
+    active: true,
+    token_type: 'Bearer',
+    iss,
+    aud,
+    sub,
+    client_id,
+    iat,
+    exp,
+    jti,
     ...(scope === undefined ? {} : { scope }),
     workspaces: [account.workspace],
   });

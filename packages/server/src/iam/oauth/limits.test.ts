@@ -4,7 +4,10 @@ import { OAuthLimits } from './limits.ts';
 
 const limits = (more = {}) =>
   new OAuthLimits({
-    ...{ requestsPerMinutePerAddress: 0, failuresPerMinutePerClient: 0, failuresPerMinutePerAddress: 0, randomBytes },
+    requestsPerMinutePerAddress: 0,
+    failuresPerMinutePerClient: 0,
+    failuresPerMinutePerAddress: 0,
+    randomBytes,
     ...more,
   });
 

@@ -5,7 +5,17 @@ const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_
 
 /** Algorithms of client assertions: those that a client's key can be registered with. */
 const ASSERTION_ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
 ] as const;
 
 /** What there is to know of the authorization server (RFC 8414 section 2). */

@@ -35,9 +35,17 @@ export async function revokeEndpoint(request: OAuthRequest, endpoint: RevokeEndp
       const revision = await tx.recordChange(
         { kind: 'revocation', revocation },
         {
-          ...{ workspace, at, action: 'token.revoke', target: jti, jti },
-          ...{ provider: OWN_PROVIDER, principalKind: 'service', sub: clientId, clientId },
-          ...{ address: request.address, requestId: request.id },
+          workspace,
+          at,
+          action: 'token.revoke',
+          target: jti,
+          jti,
+          provider: OWN_PROVIDER,
+          principalKind: 'service',
+          sub: clientId,
+          clientId,
+          address: request.address,
+          requestId: request.id,
         },
       );
       await tx.revocations.insert({ revision, revocation, createdAt: at, expiresAt: (exp + 1) * 1_000 });

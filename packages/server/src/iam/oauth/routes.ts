@@ -40,7 +40,7 @@ export async function registerOAuth(app: FastifyInstance, services: OAuthService
     scope.setErrorHandler(async (error: Error & { statusCode?: number }, request, reply) => {
       const refused = error instanceof OAuthError ? error : transportError(error);
       if (refused) return await send(reply, oauthErrorAnswer(refused));
-      return await parent.call(scope, error as never, request, reply);
+      return parent.call(scope, error as never, request, reply);
     });
     const endpoint = (path: string, answer: (request: OAuthRequest) => Promise<OAuthAnswer>): void => {
       scope.all(path, { bodyLimit: MAX_FORM_BYTES }, async (request, reply) =>

@@ -9,11 +9,11 @@ import type { OwnToken } from './own-token.ts';
 /** What the OAuth endpoints ask of the decisions: the same state and rules as a gateway's check. */
 export interface TokenState {
   /** Permissions that the client's roles hold now. */
-  permissionsOf(client: AuthenticatedClient): Promise<ReadonlySet<Permission>>;
+  readonly permissionsOf: (client: AuthenticatedClient) => Promise<ReadonlySet<Permission>>;
   /** The revocations that can still end a token. */
-  revocations(): Promise<RevocationIndex>;
+  readonly revocations: () => Promise<RevocationIndex>;
   /** Whether a verified token still opens anything in the workspace. */
-  isActive(token: OwnToken, workspace: string): Promise<boolean>;
+  readonly isActive: (token: OwnToken, workspace: string) => Promise<boolean>;
 }
 
 /** Reads from the store, with a memory of its own. */
@@ -29,8 +29,14 @@ export function createTokenState(store: Store, now: () => number): TokenState {
     async permissionsOf({ account, credential }) {
       const { workspace, clientId } = account;
       const facts = {
-        ...{ workspace, provider: OWN_PROVIDER, sub: clientId, clientId, cred: credential.cred },
-        ...{ iat: Math.floor(now() / 1_000), kid: '', mappedRoles: [] },
+        workspace,
+        provider: OWN_PROVIDER,
+        sub: clientId,
+        clientId,
+        cred: credential.cred,
+        iat: Math.floor(now() / 1e3),
+        kid: '',
+        mappedRoles: [],
       };
       const state = await stateOf(facts);
       return whyBarred(state, facts) === undefined ? heldPermissions(state, facts) : new Set();
@@ -38,7 +44,13 @@ export function createTokenState(store: Store, now: () => number): TokenState {
     async isActive({ kid, claims }, workspace) {
       const { sub, client_id: clientId, jti, iat, cred } = claims;
       const facts: TokenFacts = {
-        ...{ workspace, provider: OWN_PROVIDER, sub, jti, iat, kid, mappedRoles: [] },
+        workspace,
+        provider: OWN_PROVIDER,
+        sub,
+        jti,
+        iat,
+        kid,
+        mappedRoles: [],
         ...(clientId === undefined ? {} : { clientId }),
         ...(cred === undefined ? {} : { cred }),
       };
