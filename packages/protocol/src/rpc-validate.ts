@@ -57,6 +57,7 @@ function isAuditEntry(value: unknown): value is AuditEntry {
     isCount(value.at) &&
     isWorkspaceSlug(value.workspace) &&
     (value.kind === 'connect' || value.kind === 'refuse' || value.kind === 'close') &&
+    (value.count === undefined || (isCount(value.count) && value.count > 0)) &&
     ['code', 'reason', 'provider', 'sub', 'clientId', 'jti', 'address', 'requestId', 'connectionId'].every((key) =>
       optionalString(value[key]),
     )

@@ -147,6 +147,8 @@ export interface AuditEntry {
   readonly address?: string;
   readonly requestId?: string;
   readonly connectionId?: string;
+  /** How many refusals of one kind the entry stands for; 1 when absent. */
+  readonly count?: number;
 }
 
 /** Where a reader of the feed is. */

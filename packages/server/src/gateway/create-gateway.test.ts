@@ -229,6 +229,7 @@ describe('the audit', () => {
         kind: 'refuse',
         workspace: 'acme',
         code: 'WORKSPACE_MISMATCH',
+        count: 1,
         reason: 'workspace_not_named',
         address: '192.0.2.1',
         requestId: 'req_1',

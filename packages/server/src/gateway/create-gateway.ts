@@ -221,7 +221,7 @@ function makeAuthority(
     feed,
     decisions: new DecisionQueue({ decisions, feed }),
     admission: new Admission(limits),
-    audit: new AuditSpool({ decisions, log, now }),
+    audit: new AuditSpool({ decisions, log }),
     now,
   };
 }

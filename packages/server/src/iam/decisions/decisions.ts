@@ -51,8 +51,8 @@ export function createDecisions({ store, feed, keys, audit, now }: DecisionsDepe
 
 /** An entry of a gateway as a row: what is named here and nothing else. */
 function rowOf({ at, kind, workspace, ...rest }: AuditEntry): NewAuditRow {
-  const { code, reason, provider, sub, clientId, jti, address, requestId, connectionId } = rest;
-  const optional = { code, reason, provider, sub, clientId, jti, address, requestId, connectionId };
+  const { code, reason, provider, sub, clientId, jti, address, requestId, connectionId, count } = rest;
+  const optional = { code, reason, provider, sub, clientId, jti, address, requestId, connectionId, count };
   return {
     at,
     kind,
