@@ -12,6 +12,7 @@ const CHECKS = [
   ['arrows: imports follow ARCHITECTURE.md', 'node', 'scripts/arrows.mjs'],
   ['errors: docs/errors.md is what the code says', 'node', 'scripts/docs-errors.mjs'],
   ['options: docs/configuration.md is what the code says', 'node', 'scripts/docs-configuration.mjs'],
+  ['command: docs/command.md is what the command says', 'node', 'scripts/docs-command.mjs'],
   ['site: every page builds, every link leads somewhere', 'vitepress', 'build', 'docs'],
   ['unused: no file, export or dependency is left over', 'knip', '--no-progress'],
 ];
