@@ -71,7 +71,6 @@ export async function createIam(options: IamOptions): Promise<Iam> {
     lifetimes,
     devTokens: options.devTokens ?? false,
     allowPrivateAddresses: options.allowPrivateAddresses ?? false,
-    fetch: options.fetch ?? fetch,
     now,
     randomBytes,
     log,

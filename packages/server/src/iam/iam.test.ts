@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SignJWT } from 'jose';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createIam, type Iam, type IamOptions, type NewAccount } from './index.ts';
 
 const ACTOR = { provider: 'centrali', kind: 'user', sub: 'test' } as const;
@@ -457,6 +457,14 @@ describe('the OAuth endpoints', () => {
       expect((await send()).status).toBe(401);
       await expect(iam.ensureWorkspace('short')).rejects.toMatchObject({ code: 'CONFLICT' });
     });
+    it('take only roles that are there, and users whose sub is no client id', async () => {
+      const bad = { code: 'BAD_REQUEST' };
+      await expect(iam.createAccount({ workspace: 'demo', name: 'x', role: 'none' })).rejects.toMatchObject(bad);
+      await expect(iam.putMember({ workspace: 'demo', sub: 'ann', role: 'none' })).rejects.toMatchObject(bad);
+      await expect(iam.putMember({ workspace: 'demo', sub: 'ci_ann', role: 'viewer' })).rejects.toMatchObject(bad);
+      const unknown = iam.createAccount({ workspace: 'nowhere', name: 'x' });
+      await expect(unknown).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    });
     it('are made once', async () => {
       expect(await iam.ensureWorkspace('demo')).toBe(false);
       expect(() => iam.ensureWorkspace('Not A Slug')).toThrow(TypeError);
@@ -508,6 +516,20 @@ describe('the limits of the OAuth endpoints', () => {
     const statuses = [];
     for (let i = 0; i < 3; i++) statuses.push((await post('/oidc/token', `a=${'x'.repeat(20_000)}`)).status);
     expect(statuses).toEqual([413, 413, 429]);
+  });
+});
+
+describe('an audit log that takes no rows', () => {
+  afterEach(stop);
+  it('lets nobody in: no token, no decision', async () => {
+    await start();
+    const spool = iam.services.audit;
+    vi.spyOn(spool, 'open', 'get').mockReturnValue(false);
+    const answer = await post('/oidc/token', GRANT, asDemo());
+    expect(answer.status).toBe(503);
+    expect(answer.headers.has('retry-after')).toBe(true);
+    expect(await answer.json()).toMatchObject({ code: 'AUTH_ERROR' });
+    await expect(iam.decisions.check([{} as never])).rejects.toMatchObject({ code: 'AUTH_ERROR' });
   });
 });
 

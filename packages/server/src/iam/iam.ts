@@ -34,7 +34,6 @@ export interface IamOptions {
   /** Milliseconds from any moment on, never set back. Default `performance.now`. */
   readonly monotonic?: () => number;
   readonly randomBytes?: (size: number) => Uint8Array;
-  readonly fetch?: typeof fetch;
   readonly log?: Log;
 }
 

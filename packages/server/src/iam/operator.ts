@@ -1,10 +1,12 @@
 import { isWorkspaceSlug, OPERATOR_CLIENT, OWN_PROVIDER, PERMISSIONS } from '@centrali-io/protocol';
 import { Refusal } from '../resource-server/index.ts';
+import { roleExists } from './admin/authority.ts';
 import { auditOf, OPERATOR } from './audit/actor.ts';
 import type { Iam } from './iam.ts';
 import type { KeyRing } from './keys/key-ring.ts';
+import { mustBeUser } from './members/put-member.ts';
 import type { IamServices } from './services.ts';
-import type { WorkspaceRecord } from './store/port.ts';
+import type { StoreTransaction, WorkspaceRecord } from './store/port.ts';
 
 /** What the operator does on the host: access to the store is the authority. */
 export type OperatorActions = Pick<
@@ -29,7 +31,9 @@ export function operatorActions(services: IamServices, keys: KeyRing): OperatorA
   const putMember: Iam['putMember'] = ({ workspace, sub, role }) =>
     store.transaction(async (tx) => {
       const at = now();
+      mustBeUser(sub);
       mustBeActive(await tx.workspaces.get(workspace));
+      await mustBeRole(tx, workspace, role);
       const present = await tx.members.get({ workspace, provider: OWN_PROVIDER, sub });
       const roles = [...new Set([...(present?.roles ?? []), role])];
       if (present && !present.blocked && present.roles.includes(role)) return await tx.feed.head();
@@ -89,7 +93,10 @@ export function operatorActions(services: IamServices, keys: KeyRing): OperatorA
           ...(description === undefined ? {} : { description }),
         },
         OPERATOR,
-        async (tx) => mustBeActive(await tx.workspaces.get(workspace)),
+        async (tx) => {
+          mustBeActive(await tx.workspaces.get(workspace));
+          if (role !== undefined) await mustBeRole(tx, workspace, role);
+        },
       ),
     putMember,
     async issueAdminToken({ workspace, sub = 'operator', lifetimeSeconds = 43_200 }) {
@@ -120,6 +127,11 @@ export function operatorActions(services: IamServices, keys: KeyRing): OperatorA
     rotateKeys: () => keys.rotate(OPERATOR),
     withdrawKey: (kid) => keys.withdraw(kid, OPERATOR),
   };
+}
+
+async function mustBeRole(tx: StoreTransaction, workspace: string, role: string): Promise<void> {
+  if (!(await roleExists(tx, workspace, role)))
+    throw new Refusal('BAD_REQUEST', 'role_unknown', { message: 'There is no such role.' });
 }
 
 function mustBeActive(workspace: WorkspaceRecord | undefined): void {

@@ -117,7 +117,6 @@ export interface IamServices {
   readonly devTokens: boolean;
   /** Whether providers may live at private addresses and speak plain http (tests, closed networks). */
   readonly allowPrivateAddresses: boolean;
-  readonly fetch: typeof fetch;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly randomBytes: (size: number) => Uint8Array;

@@ -1,4 +1,4 @@
-import { OWN_PROVIDER, PERMISSIONS, type Permission } from '@centrali-io/protocol';
+import { DEV_CLIENT, OWN_PROVIDER, PERMISSIONS, type Permission } from '@centrali-io/protocol';
 import { z } from 'zod';
 import { Refusal } from '../../resource-server/index.ts';
 import { whoRow } from '../audit/change-row.ts';
@@ -10,9 +10,6 @@ import { authorityOf, grantsOf } from './authority.ts';
 import type { Caller } from './caller.ts';
 import { instant, provider, roleName, seconds, sub, workspaceParam } from './fields.ts';
 import { instantOf } from './instant.ts';
-
-/** The `client_id` of dev tokens. */
-export const DEV_CLIENT = 'centrali-dev';
 
 /** Lifetime of a dev token when the request names none, in seconds. */
 const DEFAULT_TTL = 3600;

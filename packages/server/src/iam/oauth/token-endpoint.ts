@@ -1,4 +1,5 @@
 import type { Permission } from '@centrali-io/protocol';
+import { Refusal } from '../../resource-server/index.ts';
 import type { AuditSpool } from '../audit/spool.ts';
 import type { IssuedToken, TokenRequest } from '../services.ts';
 import { type AuthenticatedClient, authenticateClient, type ClientAuthentication } from './authenticate-client.ts';
@@ -12,7 +13,7 @@ export interface TokenEndpoint extends ClientAuthentication {
   readonly issueToken: (request: TokenRequest) => Promise<IssuedToken>;
   /** Permissions that the account's roles hold now. */
   readonly permissionsOf: (client: AuthenticatedClient) => Promise<ReadonlySet<Permission>>;
-  readonly audit: Pick<AuditSpool, 'push'>;
+  readonly audit: Pick<AuditSpool, 'open' | 'push'>;
 }
 
 /**
@@ -21,6 +22,8 @@ export interface TokenEndpoint extends ClientAuthentication {
  */
 export async function tokenEndpoint(request: OAuthRequest, endpoint: TokenEndpoint): Promise<OAuthAnswer> {
   const form = readForm(request);
+  // What cannot be recorded is not granted.
+  if (!endpoint.audit.open) throw new Refusal('AUTH_ERROR', 'audit_full');
   const client = await authenticateClient(request, form, endpoint);
   checkGrantType(form);
   checkResource(form, endpoint.issuer);
