@@ -3,6 +3,7 @@ import fastifySwagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { IamServices } from '../services.ts';
+import { refuseOtherMethods } from './methods.ts';
 
 /** Describes every route made after it in this scope, as OpenAPI 3.1, and serves the description. */
 export async function describeApi(scope: FastifyInstance, { issuer }: IamServices): Promise<void> {
@@ -23,5 +24,9 @@ export async function describeApi(scope: FastifyInstance, { issuer }: IamService
     },
     transform: jsonSchemaTransform,
   });
-  scope.get(PATHS.openapi, { schema: { hide: true } }, async () => scope.swagger());
+  await scope.register(async (own) => {
+    const methods = refuseOtherMethods(own);
+    own.get(PATHS.openapi, { schema: { hide: true } }, async () => scope.swagger());
+    methods.close();
+  });
 }

@@ -121,8 +121,10 @@ export function createExplainer(services: IamServices, verifier: TokenVerifier):
     },
 
     async principal(provider, sub, { workspace, permission }) {
-      const request = await store.read(async (view): Promise<CheckRequest> => {
-        const account = provider === OWN_PROVIDER ? await view.accounts.byClientId(sub) : undefined;
+      const isService = provider === OWN_PROVIDER && sub.startsWith('ci_');
+      const request = await store.read(async (view): Promise<CheckRequest | undefined> => {
+        const account = isService ? await view.accounts.byClientId(sub) : undefined;
+        if (isService && account?.workspace !== workspace) return undefined;
         const credentials = account ? await view.credentials.ofClient(sub) : [];
         const now = services.now();
         const live = credentials.findLast(({ validUntil }) => validUntil === null || validUntil > now);
@@ -144,7 +146,11 @@ export function createExplainer(services: IamServices, verifier: TokenVerifier):
           atLeast: 0,
         };
       });
-      return decide(request, []);
+      if (request) return decide(request, []);
+      // Another workspace's account answers as one that there is not.
+      const reason = 'account_unknown';
+      const denial: Denial = { reason, permission, workspace, issuer, provider, sub, kind: 'service' };
+      return denied('INVALID_TOKEN', decidedBy(reason), [{ step: 'decide', ok: false, reason }], denial);
     },
   };
 }
