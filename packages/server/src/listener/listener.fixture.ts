@@ -71,7 +71,7 @@ export async function startListener(
         reached.push(`${request.method} ${request.path}`);
         if (options.handle) return await options.handle(request, connections);
         if (request.method === 'GET') return streamReply(connections);
-        return new Response(await request.body(1000), { status: 202 });
+        return new Response(await text(request, 1000), { status: 202 });
       },
     },
     iam: {
@@ -115,6 +115,11 @@ export async function startListener(
       };
     },
   };
+}
+
+/** A request's body as text. */
+export async function text(request: ServerRequest, maxBytes: number): Promise<string> {
+  return Buffer.from(await request.body(maxBytes)).toString();
 }
 
 /** The path of the stream. */

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../gateway/index.ts';
 import { EVENTS, headOf, startListener, streamReply } from './listener.fixture.ts';
@@ -208,7 +207,7 @@ describe('streams', () => {
     connection.reset();
     await closed;
     client.socket.resume();
-    await once(client.socket, 'close');
+    await client.text();
     expect(server.metrics.openStreams).toBe(0);
   });
 

@@ -67,7 +67,12 @@ interface SocketState {
   pending: number;
   /** A stream has taken the socket, or is about to; or it is closing. No further request runs on it. */
   taken: boolean;
+  /** The answer that is on its way ends the connection. */
+  closing: boolean;
 }
+
+/** How long the last answer of a connection may take, in ms. */
+const CLOSING = 5000;
 
 /** Makes the public listener. Throws a `TypeError` for an unreadable entry of `trustedProxies`. */
 export function createPublicListener(options: PublicListenerOptions): PublicListener {
@@ -84,9 +89,9 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
   const server = createNodeServer(options, (req, res) => {
     req.on('error', ignore);
     res.on('error', ignore);
-    const state = isHttp2(req) ? { pending: 0, taken: false } : stateOf(req.socket);
+    const state = isHttp2(req) ? { pending: 0, taken: false, closing: false } : stateOf(req.socket);
     // A pipelined request behind a stream would wait for hours, and run under another's eyes.
-    if (state.taken) return void req.socket.destroy();
+    if (state.taken) return void (state.closing || req.socket.destroy());
     state.pending += 1;
     res.once('close', () => {
       state.pending -= 1;
@@ -97,7 +102,7 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
   function stateOf(socket: Socket): SocketState {
     let state = states.get(socket);
     if (!state) {
-      state = { pending: 0, taken: false };
+      state = { pending: 0, taken: false, closing: false };
       states.set(socket, state);
     }
     return state;
@@ -109,6 +114,8 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const state = stateOf(socket);
+    // The bytes behind a refused head make no sense either; the refusal is on its way.
+    if (state.closing) return void socket.setTimeout(CLOSING, () => socket.destroy());
     const free = socket.writable && state.pending === 0 && !state.taken;
     state.taken = true;
     metrics.refused('listener', 'BAD_REQUEST', error.code ?? 'parser');
@@ -131,6 +138,7 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
         // The connection's framing cannot be trusted any more.
         if (!isHttp2(req)) {
           state.taken = true;
+          state.closing = true;
           (res as ServerResponse).shouldKeepAlive = false;
         }
         throw error;

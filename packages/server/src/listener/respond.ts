@@ -22,8 +22,9 @@ function fieldsOf(headers: Headers): Record<string, string | string[]> {
 }
 
 /**
- * Sends an answer. A body is passed on chunk by chunk with back-pressure, and cancelled when the client
- * goes. `extra` (CORS) joins the answer's own headers.
+ * Sends an answer. A body that is there at once goes out with its length; another one is passed on chunk
+ * by chunk with back-pressure, and cancelled when the client goes. `extra` (CORS) joins the answer's own
+ * headers.
  */
 export async function sendResponse(
   res: NodeResponse,
@@ -31,28 +32,53 @@ export async function sendResponse(
   extra: Readonly<Record<string, string>>,
   head = false,
 ): Promise<void> {
-  if (res.destroyed || res.headersSent) {
+  const http = res as ServerResponse;
+  if (http.destroyed || http.headersSent) {
     await response.body?.cancel();
     return;
   }
-  const http = res as ServerResponse;
-  http.writeHead(response.status, { ...fieldsOf(response.headers), ...extra });
+  const fields = { ...fieldsOf(response.headers), ...extra };
   if (response.body === null || head) {
     await response.body?.cancel();
-    http.end();
+    http.writeHead(response.status, fields).end();
     return;
   }
-  const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
+  const reader: Reader = response.body.getReader();
+  const first = await reader.read();
+  const second = first.done ? undefined : reader.read();
+  const whole = second === undefined || (await Promise.race([second, nextTurn()]))?.done === true;
+  if (http.destroyed) return void reader.cancel().catch(() => {});
+  if (whole) {
+    const length = first.value?.byteLength ?? 0;
+    http.writeHead(response.status, { ...fields, 'content-length': String(length) }).end(first.value);
+    return;
+  }
+  http.writeHead(response.status, fields);
+  await pass(http, reader, first.value ?? new Uint8Array(), second);
+}
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+function nextTurn(): Promise<undefined> {
+  return new Promise((resolve) => setImmediate(resolve, undefined));
+}
+
+/** Passes a body on as it comes. */
+async function pass(
+  http: ServerResponse,
+  reader: Reader,
+  first: Uint8Array,
+  second: ReturnType<Reader['read']>,
+): Promise<void> {
   const gone = new AbortController();
   const onClose = (): void => {
     gone.abort();
     reader.cancel().catch(() => {});
   };
   http.once('close', onClose);
-  http.flushHeaders();
   try {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      if (http.destroyed) return;
+    http.write(first);
+    for (let part = await second; !part.done; part = await reader.read()) {
       if (!http.write(part.value)) await once(http, 'drain', { signal: gone.signal });
     }
     http.end();
