@@ -278,11 +278,17 @@ export async function explain(target: Target, flags: ExplainFlags, out: Output, 
     [
       allowed === true ? 'Allowed' : `Denied: ${printable(code)}`,
       ...(decidedBy === undefined ? [] : [`Decided by: ${printable(decidedBy)}`]),
-      ...listOf(steps),
+      ...listOf(Array.isArray(steps) ? steps.map(stepText) : steps),
       ...(remedy === undefined ? [] : ['', `To mend it: ${printable(remedy)}`]),
     ].join('\n'),
   );
   if (answer.allowed !== true) throw new CommandFailure('The access is denied.');
+}
+
+/** A step of `explain`: what it looked at, and the reason when it ended there. */
+function stepText(step: unknown): string {
+  const { step: name, ok, reason } = (step ?? {}) as Fields;
+  return `${printable(name)}: ${ok === true ? 'passed' : printable(reason ?? 'failed')}`;
 }
 
 async function tokenFromStdin(io: Io): Promise<string> {

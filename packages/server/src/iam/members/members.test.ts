@@ -22,7 +22,7 @@ describe('members', () => {
     expect(changed.createdAt).toBe(made.createdAt);
     expect((await get('ann')).json()).toMatchObject({ roles: ['developer'], blocked: true });
     const removed = (await remove('ann')).json();
-    expect(removed).toMatchObject({ mappedRoleAdmits: false, warnings: [] });
+    expect(removed).toMatchObject({ stillAdmittedBy: null, warnings: [] });
     expect(removed.revision).toBeGreaterThan(changed.revision);
     expect((await get('ann')).statusCode).toBe(404);
     expect((await remove('ann')).statusCode).toBe(404);

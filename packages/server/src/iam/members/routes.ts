@@ -137,11 +137,12 @@ export function memberRoutes(app: AdminApp, { store, now }: IamServices): void {
             detail: { before: { roles: present.roles, blocked: present.blocked } },
           }),
         );
-        const admits = (await rolesWithoutRecord(tx, key.provider)).length > 0;
+        const mapped = await rolesWithoutRecord(tx, key.provider);
         return {
           revision,
-          mappedRoleAdmits: admits,
-          warnings: admits ? ['The provider gives its users roles here: block the member to keep it out.'] : [],
+          stillAdmittedBy: mapped.length > 0 ? mapped.join(', ') : null,
+          warnings:
+            mapped.length > 0 ? ['The provider gives its users roles here: block the member to keep it out.'] : [],
         };
       });
     },

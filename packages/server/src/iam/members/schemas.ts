@@ -27,9 +27,12 @@ export const memberChanged = z.strictObject({ ...memberItem.shape, revision, war
 
 export const memberDeleted = z.strictObject({
   revision,
-  mappedRoleAdmits: z
-    .boolean()
-    .describe('Whether the provider gives its users a role here all the same: block the member to keep it out.'),
+  stillAdmittedBy: z
+    .string()
+    .nullable()
+    .describe(
+      'Roles that the provider gives, or may give, its users here all the same: block the member to keep it out.',
+    ),
   warnings: z.array(z.string()),
 });
 

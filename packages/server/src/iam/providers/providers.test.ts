@@ -242,7 +242,7 @@ describe('users of a provider', () => {
     const { id } = (await add({ ...BASE, mapping: { defaultRole: 'viewer' } })).json();
     await fixture.send('PUT', '/members/fred', { token: fixture.owner, body: { roles: ['developer'], provider: id } });
     const removed = await fixture.send('DELETE', `/members/fred?provider=${id}`, { token: fixture.owner });
-    expect(removed.json()).toMatchObject({ mappedRoleAdmits: true, warnings: [expect.stringContaining('block')] });
+    expect(removed.json()).toMatchObject({ stillAdmittedBy: 'viewer', warnings: [expect.stringContaining('block')] });
   });
 
   it('are shut out at once when their provider goes, unless one is the last owner', async () => {

@@ -2,22 +2,21 @@ import type { ProviderMapping, ProviderRecord } from '@centrali-io/protocol';
 import { z } from 'zod';
 import { type OutboundGet, Refusal } from '../../resource-server/index.ts';
 import { type AdminApp, operation } from '../admin/app.ts';
-import { type Authority, authorityOf, grantsOf, mustKeepOwner, OWNER } from '../admin/authority.ts';
+import { authorityOf, mustKeepOwner, OWNER } from '../admin/authority.ts';
 import type { Caller } from '../admin/caller.ts';
 import { noBody, pageOf, pageQuery, workspaceParam } from '../admin/fields.ts';
 import { instantOf } from '../admin/instant.ts';
 import { decodeCursor, limitOf, pageFrom } from '../admin/page.ts';
 import { changeRow } from '../audit/change-row.ts';
-import { mustKnowRoles } from '../members/put-member.ts';
 import { revisionAnswer } from '../roles/schemas.ts';
 import type { IamServices } from '../services.ts';
 import type { StoredProvider, StoreTransaction, StoreView } from '../store/port.ts';
-import { discover, fetchKeys, ProviderFault } from './discovery.ts';
+import { discover, fetchKeys } from './discovery.ts';
+import { faultRefusal, judgeMapping, mustBeFetchable, mustBeNew } from './judge.ts';
 import { mappedRoleNames } from './mapping.ts';
 import {
   keysRefreshed,
   MAX_LIFETIME_SECONDS,
-  MAX_PROVIDERS,
   providerBody,
   providerCreated,
   providerItem,
@@ -25,6 +24,7 @@ import {
   providerTested,
   storedMapping,
 } from './schemas.ts';
+import { testDiscovery, testKeySet } from './test-provider.ts';
 
 /** Types of access tokens and of ID tokens; `jwt` is what most providers write. */
 const DEFAULT_TYP: readonly string[] = ['jwt', 'at+jwt'];
@@ -45,52 +45,6 @@ function itemOf({ record, createdAt, updatedAt }: StoredProvider): z.output<type
     createdAt: instantOf(createdAt),
     updatedAt: instantOf(updatedAt),
   };
-}
-
-/** Two spellings of one issuer: `HTTPS://Example.com` and `https://example.com/`. */
-const spelling = (url: string): string => new URL(url).href.replace(/\/$/, '');
-
-/** BAD_REQUEST for a URL that is never fetched or never an issuer (OpenID Connect Discovery section 3). */
-function mustBeFetchable(field: string, text: string, allowPrivate: boolean): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const good =
-    url && (url.protocol === 'https:' || allowPrivate) && url.username === '' && url.password === '' && url.hash === '';
-  if (!good) {
-    throw new Refusal('BAD_REQUEST', 'url_refused', {
-      message: `${field}: must be an https URL without credentials and fragment.`,
-    });
-  }
-}
-
-/** What a provider's trouble is to the one who adds it: something to correct. */
-function faultRefusal(fault: unknown): Refusal {
-  if (!(fault instanceof ProviderFault)) throw fault;
-  const field = fault.step === 'discovery' ? 'issuer' : 'jwksUri';
-  const what = fault.step === 'discovery' ? 'its OpenID configuration' : 'the key set';
-  return new Refusal('BAD_REQUEST', `provider_${fault.reason}`, {
-    message: `${field}: ${what} could not be used (${fault.reason}).`,
-  });
-}
-
-/**
- * Everybody whom the provider names gets these roles: they exist, none holds `iam:manage`, and none goes
- * beyond the caller.
- */
-async function judgeMapping(
-  view: StoreView,
-  caller: Caller,
-  authority: Authority,
-  mapping: ProviderMapping,
-): Promise<void> {
-  const names = mappedRoleNames(mapping);
-  await mustKnowRoles(view, caller.workspace, names, 'mapping');
-  const grants = await grantsOf(view, caller.workspace, names);
-  if (grants.some(({ permission }) => permission === 'iam:manage')) {
-    throw new Refusal('BAD_REQUEST', 'mapping_manages', {
-      message: 'mapping: a role with iam:manage cannot be a target of a mapping.',
-    });
-  }
-  authority.mustCover(grants);
 }
 
 async function find(view: StoreView, workspace: string, id: string): Promise<StoredProvider> {
@@ -270,22 +224,6 @@ export function providerRoutes(app: AdminApp, services: IamServices, get: Outbou
   );
 }
 
-/** CONFLICT for our own issuer, and for one that vouches for the workspace already. */
-async function mustBeNew(view: StoreView, workspace: string, issuer: string, own: string): Promise<void> {
-  if (spelling(issuer) === spelling(own)) {
-    throw new Refusal('CONFLICT', 'own_issuer', { message: 'issuer: is this service itself.' });
-  }
-  const present = await view.providers.list(workspace);
-  if (present.some(({ record }) => spelling(record.issuer) === spelling(issuer))) {
-    throw new Refusal('CONFLICT', 'issuer_known', { message: 'issuer: is a provider of this workspace already.' });
-  }
-  if (present.length >= MAX_PROVIDERS) {
-    throw new Refusal('CONFLICT', 'too_many_providers', {
-      message: `A workspace has at most ${MAX_PROVIDERS} providers.`,
-    });
-  }
-}
-
 /** Key set and algorithms: as the request says, else as the issuer's OpenID configuration does. */
 async function locate(
   get: OutboundGet,
@@ -315,26 +253,4 @@ function warningsOf(mapping: ProviderMapping): string[] {
   return mappedRoleNames(mapping).length === 0
     ? ['The mapping gives no role: only members that you add can enter.']
     : [];
-}
-
-type TestStep = z.output<typeof providerTested>['steps'][number];
-
-async function testDiscovery(get: OutboundGet, { issuer }: ProviderRecord): Promise<TestStep> {
-  try {
-    await discover(get, issuer);
-    return { step: 'discovery', ok: true };
-  } catch (error) {
-    if (!(error instanceof ProviderFault)) throw error;
-    return { step: 'discovery', ok: false, reason: error.reason };
-  }
-}
-
-async function testKeySet(get: OutboundGet, { jwksUri, algorithms }: ProviderRecord): Promise<TestStep> {
-  try {
-    const keys = await fetchKeys(get, jwksUri, algorithms);
-    return { step: 'key-set', ok: true, keys: keys.map(({ kid, alg }) => ({ kid, alg })) };
-  } catch (error) {
-    if (!(error instanceof ProviderFault)) throw error;
-    return { step: 'key-set', ok: false, reason: error.reason };
-  }
 }
