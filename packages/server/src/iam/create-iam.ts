@@ -19,6 +19,7 @@ import { createTokenState } from './oauth/token-state.ts';
 import { operatorActions } from './operator.ts';
 import { openPublicServer } from './public.ts';
 import type { IamServices } from './services.ts';
+import type { Store } from './store/port.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 
 /** The longest lifetime of any token of ours, in seconds: a dev token's. */
@@ -26,6 +27,18 @@ const LONGEST_LIFETIME_SECONDS = 86_400;
 
 /** Opens the state, makes what is missing (epoch, pepper, first key) and starts IAM. */
 export async function createIam(options: IamOptions): Promise<Iam> {
+  checkOptions(options);
+  const store = await openSqliteStore({ file: options.file, randomBytes: options.randomBytes ?? nodeRandomBytes });
+  try {
+    return await startIam(options, store);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Puts IAM together over a store that is open. */
+async function startIam(options: IamOptions, store: Store): Promise<Iam> {
   const {
     issuer,
     algorithm = 'RS256',
@@ -36,8 +49,6 @@ export async function createIam(options: IamOptions): Promise<Iam> {
     randomBytes = nodeRandomBytes,
     log = SILENT,
   } = options;
-  checkOptions(options);
-  const store = await openSqliteStore({ file: options.file, randomBytes });
   const keys = await openKeyRing({ store, algorithm, longestLifetimeSeconds: LONGEST_LIFETIME_SECONDS, now });
   const audit = new AuditSpool({ store, log });
   const decisions = createDecisions({ store, keys, audit, now, feed: createChangeFeed({ store, now }) });

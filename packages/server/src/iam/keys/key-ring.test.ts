@@ -90,6 +90,12 @@ describe('the signing keys', () => {
     expect(keys.list().map(({ kid }) => kid)).toEqual([second]);
   });
 
+  it('are bounded in number', async () => {
+    for (let i = 1; i < 32; i++) await keys.rotate(OPERATOR);
+    await expect(keys.rotate(OPERATOR)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(published()).toHaveLength(32);
+  });
+
   it('say when there is none to withdraw', async () => {
     expect(await keys.withdraw('none', OPERATOR)).toBeUndefined();
   });

@@ -1,4 +1,5 @@
 import { type CryptoKey, importJWK } from 'jose';
+import { Refusal } from '../../resource-server/index.ts';
 import { auditOf, SYSTEM } from '../audit/actor.ts';
 import type { Actor } from '../services.ts';
 import type { Jwk, SigningKeyRecord, Store, StoreTransaction } from '../store/port.ts';
@@ -11,6 +12,9 @@ export interface Signer {
   readonly alg: string;
   readonly key: CryptoKey;
 }
+
+/** Keys that are published at once at most: verifiers bound the sets that they read. */
+const MAX_PUBLISHED = 32;
 
 /** Options of `openKeyRing`. */
 export interface KeyRingOptions {
@@ -28,7 +32,7 @@ export interface KeyRing {
   jwks(): { readonly keys: readonly Jwk[] };
   /** The keys without their private members, withdrawn and retired ones too. */
   list(): readonly Omit<SigningKeyRecord, 'privateJwk'>[];
-  /** Publishes a new key that signs once every cache can know it. */
+  /** Publishes a new key that signs once every cache can know it. Throws `CONFLICT` past 32 published keys. */
   rotate(actor: Actor): Promise<{ readonly kid: string; readonly signFrom: number }>;
   /** Every token of the key is dead from now on; a new key takes over at once if it was the one that signs. */
   withdraw(kid: string, actor: Actor): Promise<{ readonly revision: number } | undefined>;
@@ -53,6 +57,10 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   const add = async (tx: StoreTransaction, generated: Awaited<ReturnType<typeof generateSigningKey>>, actor: Actor) => {
     const at = now();
     const present = await tx.signingKeys.list();
+    if (present.filter((key) => isPublished(key, at)).length >= MAX_PUBLISHED)
+      throw new Refusal('CONFLICT', 'keys_too_many', {
+        message: 'Too many keys are published; wait until one retires.',
+      });
     const signing = signingKeyAt(present, at);
     const signFrom = signing ? at + PUBLISH_LEAD_MILLISECONDS : at;
     await tx.signingKeys.insert({
