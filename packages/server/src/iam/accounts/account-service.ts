@@ -70,7 +70,8 @@ export function createAccountService({ store, now, randomBytes }: AccountDepende
         const previousValidUntil = now() + graceSeconds * 1_000;
         const secrets = (await tx.credentials.ofClient(account.clientId)).filter(({ kind }) => kind === 'secret');
         // Two live secrets at most: only the newest of the present ones gets a grace.
-        const newest = secrets.at(-1);
+        // The one that no rotation has given an end: times alone cannot tell two of one millisecond.
+        const newest = secrets.findLast(({ validUntil }) => validUntil === null) ?? secrets.at(-1);
         for (const secret of secrets) {
           const until = secret === newest ? Math.min(previousValidUntil, secret.validUntil ?? Infinity) : now();
           if (until > now()) await tx.credentials.setValidUntil(secret.cred, until);

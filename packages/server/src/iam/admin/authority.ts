@@ -1,4 +1,4 @@
-import type { Grant, Principal } from '@centrali-io/protocol';
+import { BUILT_IN_ROLES, type Grant, OWN_PROVIDER, type Principal } from '@centrali-io/protocol';
 import { Refusal } from '../../resource-server/index.ts';
 import { beyond, builtInGrants } from '../roles/cover.ts';
 import type { StoreView } from '../store/port.ts';
@@ -75,6 +75,25 @@ export interface Authority {
   mustCoverRoles(names: Iterable<string>): Promise<void>;
 }
 
+/**
+ * FORBIDDEN when a provider has members above the caller: who takes the provider away takes them away too.
+ * Blocked ones do not count.
+ */
+export async function mustCoverMembers(
+  view: StoreView,
+  workspace: string,
+  provider: string,
+  authority: Authority,
+): Promise<void> {
+  const custom = (await view.roles.list(workspace)).map(({ name }) => name);
+  for (const name of [...Object.keys(BUILT_IN_ROLES), ...custom]) {
+    const grants = await grantsOf(view, workspace, [name]);
+    if (!beyond(authority.held, grants)) continue;
+    const holders = await view.members.withRole(workspace, name);
+    if (holders.some((member) => member.provider === provider)) authority.mustCover(grants);
+  }
+}
+
 /** Who is about to stop being an owner. */
 export type LeavingOwner = { readonly clientId: string } | { readonly provider: string; readonly sub?: string };
 
@@ -84,7 +103,9 @@ export type LeavingOwner = { readonly clientId: string } | { readonly provider: 
  * @param leaving Who goes; a provider without `sub` stands for all its members.
  */
 export async function mustKeepOwner(view: StoreView, workspace: string, leaving: LeavingOwner): Promise<void> {
-  const members = await view.members.withRole(workspace, OWNER);
+  // Nobody can come as a member whose provider has gone.
+  const providers = new Set([OWN_PROVIDER, ...(await view.providers.list(workspace)).map(({ record }) => record.id)]);
+  const members = (await view.members.withRole(workspace, OWNER)).filter(({ provider }) => providers.has(provider));
   const accounts = await view.accounts.withRole(workspace, OWNER);
   const stay =
     'clientId' in leaving

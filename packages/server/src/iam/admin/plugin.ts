@@ -43,7 +43,7 @@ export async function registerAdmin(
   await app.register(async (scope) => {
     scope.setValidatorCompiler(validatorCompiler);
     scope.setSerializerCompiler(serializerCompiler);
-    scope.setErrorHandler(createErrorHandler(services.issuer, services.log));
+    scope.setErrorHandler(createErrorHandler(services));
     scope.addHook('onRequest', async (_request, reply) => {
       reply.headers(ERROR_HEADERS);
     });

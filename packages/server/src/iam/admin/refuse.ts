@@ -1,7 +1,10 @@
 import { type ServerErrorCode } from '@centrali-io/protocol';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { type Log, Refusal, refusalResponse } from '../../resource-server/index.ts';
+import { Refusal, refusalResponse } from '../../resource-server/index.ts';
+import { whoRow } from '../audit/change-row.ts';
+import type { IamServices } from '../services.ts';
+import type { Caller } from './caller.ts';
 
 /** A name of a field that may be repeated in a message: what else a client sends is never shown again. */
 const PLAIN_NAME = /^[A-Za-z0-9_.$-]{1,64}$/;
@@ -52,12 +55,24 @@ export function refusalOf(error: unknown): Refusal {
   return new Refusal('INTERNAL_ERROR', 'unexpected', { cause: error });
 }
 
-/** The error handler of the administration: every error becomes the answer of the table. */
-export function createErrorHandler(baseUrl: string, log: Log) {
+/**
+ * The error handler of the administration: every error becomes the answer of the table. What a caller who
+ * was let in may not do goes into the audit log.
+ */
+export function createErrorHandler({ issuer: baseUrl, log, audit, now }: IamServices) {
   return async (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const refusal = refusalOf(error);
     const requestId = request.context.id;
-    if (refusal.code === 'INTERNAL_ERROR') log.error({ requestId, ...faultOf(refusal.cause) }, 'administration failed');
+    const { code, reason, cause } = refusal;
+    if (code === 'INTERNAL_ERROR') log.error({ requestId, ...faultOf(cause) }, 'administration failed');
+    if (code === 'AUTH_ERROR') log.warn({ requestId, reason, ...faultOf(cause) }, 'administration out of reach');
+    // Not set where the caller itself was refused: that has its row already.
+    const caller = request.caller as Caller | null | undefined;
+    if (code === 'FORBIDDEN' && caller) {
+      const { method, url: target } = request.routeOptions;
+      const action = `${String(method)} ${target?.replace(/^.*\/api\/v1\//, '') ?? ''}`;
+      audit.push({ ...whoRow(caller), at: now(), kind: 'refuse', action, code, reason });
+    }
     const answer = refusalResponse(refusal, { requestId, baseUrl });
     for (const [name, value] of answer.headers) reply.header(name, value);
     // As bytes: an error has no schema of the route's to be written by.

@@ -7,6 +7,7 @@ import { revisionAnswer } from '../roles/schemas.ts';
 import type { IamServices } from '../services.ts';
 import type { StoredRevocation, StoreView } from '../store/port.ts';
 import { type AdminApp, operation } from './app.ts';
+import { authorityOf } from './authority.ts';
 import { instant, noBody, opaqueId, pageOf, pageQuery, provider, sub, workspaceParam } from './fields.ts';
 import { instantOf, instantOrNull } from './instant.ts';
 import { decodeCursor, limitOf, pageFrom } from './page.ts';
@@ -107,6 +108,7 @@ export function revocationRoutes(app: AdminApp, services: IamServices): void {
       const { workspace } = caller;
       const revocation = recordOf(workspace, body, at);
       const made = await store.transaction(async (tx) => {
+        await authorityOf(tx, caller);
         await mustKnowProvider(tx, workspace, revocation.provider);
         const name = await tx.recordChange(
           { kind: 'revocation', revocation },
@@ -170,6 +172,7 @@ export function revocationRoutes(app: AdminApp, services: IamServices): void {
       const name = revisionOf(params.revision);
       const { workspace } = caller;
       const lifted = await store.transaction(async (tx) => {
+        await authorityOf(tx, caller);
         const stored = await tx.revocations.get(workspace, name);
         // One that spans workspaces is the operator's.
         if (stored?.revocation.workspace !== workspace) throw new Refusal('NOT_FOUND', 'revocation_unknown');

@@ -58,3 +58,46 @@ describe('the audit log', () => {
     },
   );
 });
+
+describe('refusals of the administration', () => {
+  const rows = async (query: string) => {
+    await fixture.iam.services.audit.flush();
+    return (await list(query)).items;
+  };
+
+  it('name a verified principal, and what it tried', async () => {
+    const viewer = await fixture.memberWith('viewer', 'vera');
+    await fixture.send('GET', '/roles', { token: viewer });
+    await fixture.send('PUT', '/members/eve', { token: fixture.admin, body: { roles: ['owner'] } });
+    const refused = await rows('?kind=refuse&code=FORBIDDEN&limit=500');
+    expect(refused).toContainEqual(
+      expect.objectContaining({
+        sub: 'vera',
+        action: 'administer',
+        reason: 'permission_missing',
+        address: '192.0.2.1',
+      }),
+    );
+    expect(refused).toContainEqual(
+      expect.objectContaining({ sub: 'adam', action: 'PUT members/:sub', reason: 'above_own_permissions' }),
+    );
+  });
+
+  it('are summed where nobody was verified, and show no principal of another workspace', async () => {
+    const otto = await fixture.memberWith('owner', 'otto', 'other');
+    for (let i = 0; i < 3; i++) await fixture.send('GET', '/roles', { token: otto });
+    for (let i = 0; i < 4; i++) await fixture.send('GET', '/roles');
+    const mismatch = await rows('?code=WORKSPACE_MISMATCH');
+    expect(mismatch).toMatchObject([{ kind: 'refuse', count: 3, reason: 'workspace_not_named' }]);
+    expect(JSON.stringify(mismatch)).not.toContain('otto');
+    expect(await rows('?code=MISSING_TOKEN')).toMatchObject([{ count: 4 }]);
+  });
+
+  it('of workspaces that there are not leave nothing', async () => {
+    await fixture.send('GET', '/roles', { workspace: 'nowhere' });
+    await fixture.send('GET', '/roles', { workspace: 'No%20Where' });
+    await fixture.iam.services.audit.flush();
+    const kept = await fixture.iam.services.store.read((view) => view.audit.list({ workspace: 'nowhere', limit: 9 }));
+    expect(kept).toEqual([]);
+  });
+});

@@ -258,6 +258,26 @@ describe('users of a provider', () => {
     expect(errorOf(await fixture.send('GET', '/roles', { token }))).toMatch(/^401 INVALID_TOKEN/);
   });
 
+  it('do not count as owners once their provider has gone', async () => {
+    const { id } = (await add(BASE)).json();
+    const body = { roles: ['owner'], provider: id };
+    await fixture.send('PUT', '/members/fred', { token: fixture.owner, body });
+    await fixture.send('DELETE', `/external-auth-providers/${id}`, { token: fixture.owner });
+    const last = await fixture.send('DELETE', '/members/olga', { token: fixture.owner });
+    expect(errorOf(last)).toMatch(/^409 CONFLICT: This is the last owner/);
+  });
+
+  it('that are owners keep an admin from taking their provider away', async () => {
+    const { id } = (await add(BASE)).json();
+    const path = `/external-auth-providers/${id}`;
+    const put = (roles: string[]) =>
+      fixture.send('PUT', '/members/fred', { token: fixture.owner, body: { roles, provider: id } });
+    await put(['owner']);
+    expect((await fixture.send('DELETE', path, { token: fixture.admin })).statusCode).toBe(403);
+    await put(['developer']);
+    expect((await fixture.send('DELETE', path, { token: fixture.admin })).statusCode).toBe(200);
+  });
+
   it('tokens are refused when their keys cannot be had: an outage of ours', async () => {
     served.set(`${IDP}/jwks`, new OutboundError('timeout'));
     await add(BASE);

@@ -2,7 +2,7 @@ import type { ProviderMapping, ProviderRecord } from '@centrali-io/protocol';
 import { z } from 'zod';
 import { type OutboundGet, Refusal } from '../../resource-server/index.ts';
 import { type AdminApp, operation } from '../admin/app.ts';
-import { authorityOf, mustKeepOwner, OWNER } from '../admin/authority.ts';
+import { authorityOf, mustCoverMembers, mustKeepOwner, OWNER } from '../admin/authority.ts';
 import type { Caller } from '../admin/caller.ts';
 import { noBody, pageOf, pageQuery, workspaceParam } from '../admin/fields.ts';
 import { instantOf } from '../admin/instant.ts';
@@ -159,8 +159,9 @@ export function providerRoutes(app: AdminApp, services: IamServices, get: Outbou
     async ({ caller, params: { id } }) => {
       const { workspace } = caller;
       const revision = await store.transaction(async (tx) => {
-        await authorityOf(tx, caller);
+        const authority = await authorityOf(tx, caller);
         await findOwn(tx, workspace, id);
+        await mustCoverMembers(tx, workspace, id, authority);
         const owners = await tx.members.withRole(workspace, OWNER);
         if (owners.some(({ provider }) => provider === id)) await mustKeepOwner(tx, workspace, { provider: id });
         await tx.providers.delete(id);
@@ -193,6 +194,7 @@ export function providerRoutes(app: AdminApp, services: IamServices, get: Outbou
         throw faultRefusal(error);
       });
       const revision = await store.transaction(async (tx) => {
+        await authorityOf(tx, caller);
         const stored = await findOwn(tx, caller.workspace, id);
         // The provider itself does not change; that it is told anew makes every gateway load its keys.
         return save(tx, caller, { ...stored, updatedAt: now() }, 'provider.refresh-keys');
