@@ -60,7 +60,7 @@ if (values.publish) {
       signal: stop.signal,
       onProgress: (done, all) => shown && process.stdout.write(`\r${done} of ${all} published`),
     });
-    console.log(`${shown ? '\n' : ''}All are published; the page stays. Ctrl+C ends it.`);
+    if (!stop.signal.aborted) console.log(`${shown ? '\n' : ''}All are published; the page stays. Ctrl+C ends it.`);
   } catch (error) {
     console.error(`${error.code ?? error.name}: ${error.message} ${error.remedy ?? ''}`);
     site.close();
