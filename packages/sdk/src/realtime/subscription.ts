@@ -54,6 +54,7 @@ export class Subscription implements RealtimeSubscription {
   #epoch = 0;
   #cancelWait: (() => void) | undefined;
   #cancelRenewal: (() => void) | undefined;
+  #cancelWatch: (() => void) | undefined;
   #renewals = 0;
   /** `onError`'s promise: no attempt is made before it is settled. */
   #telling: Promise<void> = Promise.resolve();
@@ -253,6 +254,7 @@ export class Subscription implements RealtimeSubscription {
       this.#current?.abort();
       this.#current = undefined;
       this.#cancelRenewal?.();
+      this.#cancelWatch?.();
       this.#renewals++;
     }
   }
@@ -335,7 +337,9 @@ export class Subscription implements RealtimeSubscription {
   #watch(controller: AbortController): void {
     if (this.#current !== controller) return;
     this.#check();
-    this.#context.env.after(CHECK_MS, () => this.#watch(controller));
+    this.#cancelWatch?.();
+    // Held, since a timer that is left over keeps a program alive after its last subscription.
+    this.#cancelWatch = this.#context.env.after(CHECK_MS, () => this.#watch(controller));
   }
 
   #check(): void {
