@@ -4,6 +4,7 @@ import { createOutboundGet, ERROR_HEADERS, type OutboundGet, Refusal } from '../
 import { auditRoutes } from '../audit/routes.ts';
 import { explainRoutes } from '../explain/routes.ts';
 import { memberRoutes } from '../members/routes.ts';
+import { boundedGet } from '../providers/bounded-get.ts';
 import { providerRoutes } from '../providers/routes.ts';
 import { roleRoutes } from '../roles/routes.ts';
 import type { IamServices } from '../services.ts';
@@ -70,7 +71,7 @@ export async function registerAdmin(
         revocationRoutes(admin, services);
         auditRoutes(admin, services);
         explainRoutes(admin, services, verifier);
-        providerRoutes(admin, services, get);
+        providerRoutes(admin, services, boundedGet(get));
         methods.close();
       },
       { prefix: '/workspace/:workspace/api/v1' },

@@ -5,6 +5,7 @@ import {
   loadJwks,
   OutboundError,
   type OutboundGet,
+  Refusal,
   readJwkSet,
   type VerificationKey,
 } from '../../resource-server/index.ts';
@@ -44,7 +45,7 @@ export async function discover(get: OutboundGet, issuer: string): Promise<Discov
     if (status !== 200) throw new ProviderFault('discovery', 'status_not_200');
     document = JSON.parse(decodeUtf8(body));
   } catch (error) {
-    if (error instanceof ProviderFault) throw error;
+    if (error instanceof ProviderFault || error instanceof Refusal) throw error;
     throw new ProviderFault('discovery', error instanceof OutboundError ? error.reason : 'not_json');
   }
   if (typeof document !== 'object' || document === null) throw new ProviderFault('discovery', 'not_json');
@@ -70,6 +71,7 @@ export async function fetchKeys(
     const set = await loadJwks(get, jwksUri, AbortSignal.timeout(TIMEOUT_MS));
     return [...(await readJwkSet(set, algorithms)).values()];
   } catch (error) {
+    if (error instanceof Refusal) throw error;
     throw new ProviderFault('key-set', reasonOf(error));
   }
 }
