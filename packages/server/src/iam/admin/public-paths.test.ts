@@ -57,7 +57,7 @@ describe('paths', () => {
     },
   );
 
-  it.each(['/workspace', '/workspace/demo', `${API}`, `${API}/`, `${API}//roles`, `/x${API}/roles`])(
+  it.each(['/workspace', '/workspace/demo', API, `${API}/`, `${API}//roles`, `/x${API}/roles`])(
     'that there are not answer NOT_FOUND: %s',
     async (path) => {
       expect(await send('GET', path)).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
