@@ -93,12 +93,7 @@ export async function compose(options: ComposeOptions): Promise<Service> {
     const iam = config.role === 'gateway' ? undefined : await openIam(config, baseUrl, log);
     if (iam) closers.push(() => iam.close());
     const parts = config.role === 'iam' ? undefined : await openGateway(options, baseUrl, iam?.decisions, metrics);
-    if (parts) {
-      closers.push(
-        () => parts.broker.close(),
-        () => parts.gateway.close(),
-      );
-    }
+    if (parts) closers.push(() => parts.close());
 
     const readiness = (): Readiness => {
       const gateway = parts?.gateway.status();
@@ -159,13 +154,20 @@ async function openGateway(
   baseUrl: string,
   inMemory: Decisions | undefined,
   metrics: Metrics,
-): Promise<{ readonly gateway: Gateway; readonly broker: SqliteBroker }> {
+): Promise<{ readonly gateway: Gateway; close(): Promise<void> }> {
   const broker = await openSqliteBroker({ file: join(config.data, 'log.db'), retention: config.log });
+  let events = 0;
+  broker.subscribe((batch) => {
+    events += batch.length;
+  });
+  metrics.counter('centrali_events_total', 'Events that the log has committed', () => events);
   const delivery = createDelivery({ broker, limits: config.stream });
-  const asked = inMemory ?? createHttpDecisions({ url: config.iamUrl ?? '', credential: internalCredential ?? '' });
+  const decisions = inMemory
+    ? { ...inMemory, close() {} }
+    : createHttpDecisions({ url: config.iamUrl ?? '', credential: internalCredential ?? '' });
   const gateway = createGateway({
     baseUrl,
-    decisions: counted(asked, metrics),
+    decisions: counted(decisions, metrics),
     broker,
     delivery,
     log,
@@ -175,7 +177,14 @@ async function openGateway(
     allowPrivateAddresses: config.providers.allowPrivateAddresses,
     onRefusal: ({ code, reason }) => metrics.refused('gateway', code, reason),
   });
-  return { gateway, broker };
+  return {
+    gateway,
+    async close() {
+      await gateway.close();
+      decisions.close();
+      await broker.close();
+    },
+  };
 }
 
 /** The same decisions, with each question counted. */

@@ -55,7 +55,7 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   if (options.json) printReady(io, data);
   else explain(io, data, certificate?.path);
   await done;
-  const { adminToken, ...kept } = data;
+  const { adminToken: _, ...kept } = data;
   writeDevData(config.data, kept);
 }
 

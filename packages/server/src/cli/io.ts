@@ -24,13 +24,16 @@ export class CommandFailure extends Error {
   /** What to do, in one sentence or a command. */
   readonly remedy: string | undefined;
   /** For `--json`: the error body, when the service said it. */
-  readonly body: object | undefined;
+  readonly body: Readonly<Record<string, unknown>> | undefined;
 
-  constructor(message: string, init: { exitCode?: 1 | 2; remedy?: string | undefined; body?: object } = {}) {
+  constructor(
+    message: string,
+    init: { exitCode?: 1 | 2; remedy?: string | undefined; body?: object | undefined } = {},
+  ) {
     super(message);
     this.exitCode = init.exitCode ?? 1;
     this.remedy = init.remedy;
-    this.body = init.body;
+    this.body = init.body as Readonly<Record<string, unknown>> | undefined;
   }
 }
 

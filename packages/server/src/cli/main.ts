@@ -54,3 +54,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 const { stdin, stdout, stderr, env } = process;
 process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env, signal: ending.signal });
+// Whatever a part forgot to close must not keep a finished command alive.
+setTimeout(() => process.exit(), 2000).unref();

@@ -144,7 +144,7 @@ function addClient(program: Command, io: Io, principal: (flags: TargetFlags) => 
       const { structures, events, filter, jobId, triggerType, functionId, lastEventId, count, quiet } = flags;
       const given = { structures, events, filter, jobId, triggerType, functionId, lastEventId, count, quiet };
       const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-      return subscribe(principal(flags), said as SubscribeFlags, io);
+      return subscribe(principal(flags), said, io);
     });
   program
     .command('filter')

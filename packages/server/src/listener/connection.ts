@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse, type ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
 import type { Connection } from '../gateway/index.ts';
+import type { Sent } from './metrics.ts';
 
 /** What both transports have in common once the head is out. */
 interface Sink {
@@ -21,6 +22,7 @@ interface Sink {
 export function openHttp1(
   res: ServerResponse,
   headers: Readonly<Record<string, string | readonly string[]>>,
+  sent: Sent,
 ): Connection | undefined {
   const { socket } = res;
   if (!socket || socket.destroyed) return undefined;
@@ -29,7 +31,7 @@ export function openHttp1(
   res.flushHeaders();
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 60_000);
-  return fromSink(socket, {
+  return fromSink(socket, sent, {
     onClose: (listener) => void res.once('close', listener),
     end: () => void res.end(),
     // RST drops what the kernel still holds; a TLS socket has no handle that could send one.
@@ -41,11 +43,12 @@ export function openHttp1(
 export function openHttp2(
   res: Http2ServerResponse,
   headers: Readonly<Record<string, string | readonly string[]>>,
+  sent: Sent,
 ): Connection | undefined {
   const stream: ServerHttp2Stream | undefined = res.stream;
   if (!stream || stream.destroyed || stream.closed) return undefined;
   res.writeHead(200, headers as Record<string, string | string[]>);
-  return fromSink(stream, {
+  return fromSink(stream, sent, {
     onClose: (listener) => void stream.once('close', listener),
     end: () => void stream.end(),
     reset: () => {
@@ -61,7 +64,7 @@ interface Ends {
   reset(): void;
 }
 
-function fromSink(sink: Sink, ends: Ends): Connection {
+function fromSink(sink: Sink, sent: Sent, ends: Ends): Connection {
   const drained: (() => void)[] = [];
   // Node's own 'drain' comes only after its high-water mark was passed; the port promises it each time.
   const written = (): void => {
@@ -70,7 +73,10 @@ function fromSink(sink: Sink, ends: Ends): Connection {
   let over = false;
   return {
     write(bytes) {
-      if (!over && !sink.destroyed) sink.write(bytes, drained.length === 0 ? undefined : written);
+      if (over || sink.destroyed) return;
+      sent.writes += 1;
+      sent.bytes += bytes.byteLength;
+      sink.write(bytes, drained.length === 0 ? undefined : written);
     },
     get unsentBytes() {
       return sink.writableLength;

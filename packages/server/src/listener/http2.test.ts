@@ -44,10 +44,10 @@ function ask(port: number, headers: Record<string, string>, body?: string): Prom
         status: answer[':status'] ?? 0,
         headers: answer,
         async text(until) {
-          while (!ended && (until === undefined || !received.includes(until))) {
+          for (;;) {
+            if (ended || (until !== undefined && received.includes(until))) return received;
             await new Promise<void>((woken) => (wake = woken));
           }
-          return received;
         },
         cancel: () => stream.close(constants.NGHTTP2_CANCEL),
         pause: () => void stream.pause(),

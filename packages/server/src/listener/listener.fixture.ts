@@ -107,10 +107,10 @@ export async function startListener(
       return {
         socket,
         async text(until) {
-          while (!ended && (until === undefined || !received.includes(until))) {
+          for (;;) {
+            if (ended || (until !== undefined && received.includes(until))) return received;
             await new Promise<void>((resolve) => (wake = resolve));
           }
-          return received;
         },
       };
     },

@@ -1,5 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
+/** Writes to the sockets of streams, and their bytes. */
+export interface Sent {
+  writes: number;
+  bytes: number;
+}
+
 /** What the process counts. Labels are routes, codes and reasons of closed sets: never what a client wrote. */
 export interface Metrics {
   /** An answer went out. */
@@ -12,8 +18,12 @@ export interface Metrics {
   streamOpened(): () => void;
   /** Number of attached streams. */
   readonly openStreams: number;
+  /** What went out on streams; added to at each write, so it is two numbers and no call. */
+  readonly sent: Sent;
   /** Adds a gauge that is read at each scrape. */
   gauge(name: string, help: string, read: () => number): void;
+  /** Adds a counter that is read at each scrape. */
+  counter(name: string, help: string, read: () => number): void;
   /** The text of `/metrics` and its media type. */
   text(): Promise<{ readonly body: string; readonly type: string }>;
 }
@@ -69,17 +79,36 @@ export function createMetrics(): Metrics {
       return open;
     },
     gauge(name, help, read) {
-      new Gauge({
-        name,
-        help,
-        registers: [register],
-        collect() {
-          this.set(read());
-        },
-      });
+      register.registerMetric(
+        new Gauge({
+          name,
+          help,
+          registers: [],
+          collect() {
+            this.set(read());
+          },
+        }),
+      );
     },
+    counter(name, help, read) {
+      register.registerMetric(
+        new Counter({
+          name,
+          help,
+          registers: [],
+          collect() {
+            this.reset();
+            this.inc(read());
+          },
+        }),
+      );
+    },
+    sent: { writes: 0, bytes: 0 },
     text: async () => ({ body: await register.metrics(), type: register.contentType }),
   };
+  const { sent } = metrics;
   metrics.gauge('centrali_open_streams', 'Open event streams', () => open);
+  metrics.counter('centrali_stream_writes_total', 'Writes to the sockets of streams', () => sent.writes);
+  metrics.counter('centrali_stream_bytes_total', 'Bytes written to the sockets of streams', () => sent.bytes);
   return metrics;
 }

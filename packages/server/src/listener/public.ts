@@ -91,7 +91,10 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     res.on('error', ignore);
     const state = isHttp2(req) ? { pending: 0, taken: false, closing: false } : stateOf(req.socket);
     // A pipelined request behind a stream would wait for hours, and run under another's eyes.
-    if (state.taken) return void (state.closing || req.socket.destroy());
+    if (state.taken) {
+      if (!state.closing) req.socket.destroy();
+      return;
+    }
     state.pending += 1;
     res.once('close', () => {
       state.pending -= 1;
@@ -115,7 +118,10 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const state = stateOf(socket);
     // The bytes behind a refused head make no sense either; the refusal is on its way.
-    if (state.closing) return void socket.setTimeout(CLOSING, () => socket.destroy());
+    if (state.closing) {
+      socket.setTimeout(CLOSING, () => socket.destroy());
+      return;
+    }
     const free = socket.writable && state.pending === 0 && !state.taken;
     state.taken = true;
     metrics.refused('listener', 'BAD_REQUEST', error.code ?? 'parser');
@@ -239,7 +245,7 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     if (request.method !== 'GET' || realtime.rest !== 'events') {
       if (!addresses.hasAttempts(key)) throw tooMany('attempts_per_address');
       const reply = await gateway.handle(request, realtime);
-      if (isStreamReply(reply)) return void sendStream(res, reply, extra);
+      if (isStreamReply(reply)) return void sendStream(res, reply, extra, metrics.sent);
       return await sendResponse(res, reply, extra, request.method === 'HEAD');
     }
     if (!addresses.attempt(key)) throw tooMany('connects_per_address');
@@ -254,7 +260,7 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
         state.taken = false;
         return await sendResponse(res, reply, extra);
       }
-      connection = sendStream(res, reply, extra);
+      connection = sendStream(res, reply, extra, metrics.sent);
     } finally {
       if (connection === undefined) release();
     }

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
 import type { Connection, StreamReply } from '../gateway/index.ts';
 import { openHttp1, openHttp2 } from './connection.ts';
+import type { Sent } from './metrics.ts';
 import type { NodeResponse } from './request.ts';
 
 /** Whether the response belongs to an HTTP/2 request. */
@@ -95,9 +96,10 @@ export function sendStream(
   res: NodeResponse,
   reply: StreamReply,
   extra: Readonly<Record<string, string>>,
+  sent: Sent,
 ): Connection | undefined {
   const headers = { ...reply.headers, ...extra };
-  const connection = overHttp2(res) ? openHttp2(res, headers) : openHttp1(res, headers);
+  const connection = overHttp2(res) ? openHttp2(res, headers, sent) : openHttp1(res, headers, sent);
   if (connection === undefined) reply.abandon();
   else reply.attach(connection);
   return connection;

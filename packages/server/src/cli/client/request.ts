@@ -85,10 +85,13 @@ async function read(response: Response): Promise<unknown> {
   const oauth = value as { error?: unknown; error_description?: unknown } | undefined;
   if (typeof oauth?.error === 'string') {
     const remedy = oauth.error === 'invalid_client' ? ERROR_CODES.INVALID_CLIENT.remedy : undefined;
-    throw new CommandFailure(`${oauth.error}${oauth.error_description ? `: ${oauth.error_description}` : ''}`, {
-      remedy,
-      body: oauth,
-    });
+    throw new CommandFailure(
+      `${oauth.error}${typeof oauth.error_description === 'string' ? `: ${oauth.error_description}` : ''}`,
+      {
+        remedy,
+        body: oauth,
+      },
+    );
   }
   throw new CommandFailure(`The answer was ${response.status} and is not one of Centrali's.`);
 }

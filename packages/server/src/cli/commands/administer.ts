@@ -119,7 +119,7 @@ export async function token(target: Target, flags: TokenFlags, out: Output, io: 
     'dev-tokens',
     said({ sub: flags.sub, role: flags.role, ttl: flags.ttl }),
   ).catch((error: unknown) => {
-    const code = error instanceof CommandFailure ? (error.body as { code?: string } | undefined)?.code : undefined;
+    const code = error instanceof CommandFailure ? error.body?.code : undefined;
     if (code !== 'NOT_FOUND') throw error;
     throw new CommandFailure('This server gives no dev-tokens.', {
       remedy: 'They are for development: set devTokens to true, or get tokens from your login provider.',
@@ -188,7 +188,7 @@ export const members = {
   list: (target: Target, out: Output, io: Io) =>
     table(target, 'members', ['sub', 'provider', 'roles', 'blocked'], out, io),
   async remove(target: Target, sub: string, provider: string | undefined, out: Output, io: Io) {
-    const query = provider === undefined ? '' : `?${new URLSearchParams({ provider })}`;
+    const query = provider === undefined ? '' : `?${new URLSearchParams({ provider }).toString()}`;
     const answer = await callAdmin(target, 'DELETE', `members/${segment(sub)}${query}`);
     show(io, out, answer, ({ stillAdmittedBy }) =>
       stillAdmittedBy

@@ -182,7 +182,7 @@ function flatten(shape: Readonly<Record<string, z.ZodType>>, prefix: string, def
       return [{ key, variable, flag: `--${words(key).join('-')}`, fallback, ...meta }];
     }
     const inner = schema instanceof z.ZodPrefault ? schema.unwrap() : schema;
-    return inner instanceof z.ZodObject ? flatten(inner.shape as Record<string, z.ZodType>, `${key}.`, fallback) : [];
+    return inner instanceof z.ZodObject ? flatten(inner.shape, `${key}.`, fallback) : [];
   });
 }
 
