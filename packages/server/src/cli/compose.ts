@@ -11,7 +11,6 @@ import {
   createHttpDecisions,
   type Gateway,
   openSqliteBroker,
-  type SqliteBroker,
 } from '../gateway/index.ts';
 import { createIam, type Iam } from '../iam/index.ts';
 import {
@@ -162,9 +161,7 @@ async function openGateway(
   });
   metrics.counter('centrali_events_total', 'Events that the log has committed', () => events);
   const delivery = createDelivery({ broker, limits: config.stream });
-  const decisions = inMemory
-    ? { ...inMemory, close() {} }
-    : createHttpDecisions({ url: config.iamUrl ?? '', credential: internalCredential ?? '' });
+  const { decisions, close: closeDecisions } = openDecisions(config, internalCredential, inMemory);
   const gateway = createGateway({
     baseUrl,
     decisions: counted(decisions, metrics),
@@ -181,10 +178,21 @@ async function openGateway(
     gateway,
     async close() {
       await gateway.close();
-      decisions.close();
+      closeDecisions();
       await broker.close();
     },
   };
+}
+
+/** IAM in this process, or the one behind `iamUrl`. */
+function openDecisions(
+  { iamUrl = '' }: Config,
+  credential = '',
+  inMemory: Decisions | undefined,
+): { readonly decisions: Decisions; close(): void } {
+  if (inMemory) return { decisions: inMemory, close() {} };
+  const decisions = createHttpDecisions({ url: iamUrl, credential });
+  return { decisions, close: () => decisions.close() };
 }
 
 /** The same decisions, with each question counted. */
