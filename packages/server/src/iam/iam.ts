@@ -67,7 +67,7 @@ export interface Iam {
     readonly sub: string;
     readonly role: string;
   }): Promise<{ readonly revision: number }>;
-  /** A token of role owner with scope `iam:manage` and every other permission, for `sub` (made a member). */
+  /** A token of role owner with scope `iam:manage` and nothing else, for `sub` (made a member). */
   issueAdminToken(input: {
     readonly workspace: string;
     /** Default `operator`. */

@@ -1,4 +1,4 @@
-import { isWorkspaceSlug, OPERATOR_CLIENT, OWN_PROVIDER, PERMISSIONS } from '@centrali-io/protocol';
+import { isWorkspaceSlug, OPERATOR_CLIENT, OWN_PROVIDER } from '@centrali-io/protocol';
 import { Refusal } from '../resource-server/index.ts';
 import { roleExists } from './admin/authority.ts';
 import { auditOf, OPERATOR } from './audit/actor.ts';
@@ -105,7 +105,7 @@ export function operatorActions(services: IamServices, keys: KeyRing): OperatorA
         sub,
         clientId: OPERATOR_CLIENT,
         workspaces: [workspace],
-        scope: PERMISSIONS.join(' '),
+        scope: 'iam:manage',
         lifetimeSeconds,
       });
       // A token of an owner is a grant like any other: it stands in the log before it is handed out.
