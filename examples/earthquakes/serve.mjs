@@ -23,19 +23,21 @@ export async function serve({ baseUrl, workspace }, { port, visitorToken }) {
   for (const [path, [file, type]] of Object.entries(FILES)) {
     texts.set(path, [readFileSync(new URL(`page/${file}`, import.meta.url), 'utf8'), type]);
   }
-  const server = createServer(async (request, response) => {
-    try {
-      if (request.url === '/token') {
-        response.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-store' });
-        response.end(await visitorToken());
-        return;
-      }
-      const [text, type] = texts.get(request.url) ?? ['Not found', 'text/plain'];
-      response.writeHead(texts.has(request.url) ? 200 : 404, { 'content-type': type }).end(text);
-    } catch (error) {
-      console.error(error.message);
-      response.writeHead(503).end();
+  const server = createServer((request, response) => {
+    if (request.url === '/token') {
+      visitorToken().then(
+        (token) => {
+          response.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-store' }).end(token);
+        },
+        (error) => {
+          console.error(error.message);
+          response.writeHead(503).end();
+        },
+      );
+      return;
     }
+    const [text, type] = texts.get(request.url) ?? ['Not found', 'text/plain'];
+    response.writeHead(texts.has(request.url) ? 200 : 404, { 'content-type': type }).end(text);
   });
   await new Promise((resolve, reject) => {
     server.once('error', reject);

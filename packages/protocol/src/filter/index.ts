@@ -13,7 +13,6 @@ export {
   MAX_FILTER_CLAUSES,
   MAX_FILTER_DEPTH,
   MAX_FILTER_LENGTH,
-  MAX_PATH_SEGMENTS,
 } from './ast.ts';
 export { bindFilter } from './bind.ts';
 export type { GrantMatch, MatchOptions } from './evaluate.ts';
