@@ -6,6 +6,8 @@ import { connect as connectHttp2 } from 'node:http2';
 import { request } from 'node:https';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { devToken, order, publish, serviceToken } from '../support/api.ts';
+import { startDev } from '../support/centrali.ts';
 import { requirePart } from '../support/parts.ts';
 import { until } from '../support/wait.ts';
 import { selfSigned } from './certificate.ts';
@@ -195,5 +197,27 @@ describe.each<ProxyName>(['nginx', 'caddy', 'haproxy'])('%s', (name) => {
     expect(log.split(EVENTS).length).toBeGreaterThan(3 * SPELLINGS.length);
     expect(log).not.toContain('DANARY');
     expect(log).not.toMatch(/access_?(%5f)?token|ticket|t%69cket/i);
+  });
+
+  test.skipIf(!requirePart(name))('the service itself streams through it, and no log holds its tokens', async () => {
+    const dev = await startDev({ args: ['--trusted-proxies', 'loopback'] });
+    const proxy = await startProxy(name, Number(new URL(dev.baseUrl).port), pair);
+    const token = await devToken(dev, { sub: 'alice', role: 'viewer' });
+    const path = `/realtime/workspace/${dev.workspace}/events`;
+    for (const open of [overHttp1, overHttp2]) {
+      const stream = await open(proxy.port, `${path}?access_token=${token}`);
+      await until('the stream to be open', () => stream.text().includes('"type":"connected"'));
+      const [id] = await publish(dev, await serviceToken(dev), order('o1'));
+      await until('the event', () => stream.text().includes(`id: ${id}\nevent: message\n`));
+      stream.leave();
+    }
+    const refused = await overHttp1(proxy.port, `${path}?access%5Ftoken=${token}x`);
+    await refused.ended;
+    expect([refused.status, JSON.parse(refused.text()).code]).toEqual([401, 'INVALID_TOKEN']);
+    await dev.stop();
+    const log = `${await proxy.stop()}${dev.stderr()}`;
+    expect(log).toContain(path);
+    // Neither the whole token nor its payload or signature.
+    for (const part of token.split('.').slice(1)) expect(log).not.toContain(part.slice(0, 24));
   });
 });

@@ -52,7 +52,7 @@ export function addAdministration(program: Command, io: Io, administrator: (flag
   const member = program.command('member').description('users of the workspace');
   on(member, 'put <sub>', 'set roles of a user')
     .option('--role <role>', 'role; repeatable', list, [])
-    .option('--blocked', 'let the user in by no role at all')
+    .option('--blocked', 'keep the user out, whatever the roles')
     .option('--provider <id>', 'the login provider of the user; our own IAM by default')
     .action((sub: string, flags: With<administer.MemberFlags>) =>
       administer.members.put(administrator(flags), sub, flags, flags, io),

@@ -138,7 +138,7 @@ function addClient(program: Command, io: Io, principal: (flags: TargetFlags) => 
     .option('--quiet', 'only events, nothing on stderr')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ centrali subscribe\n  $ centrali subscribe --structures order --events record_created --filter status:paid',
+      '\nExamples:\n  $ centrali subscribe\n  $ centrali subscribe --structures order --events record_created --filter data.status:paid',
     )
     .action((flags: TargetFlags & SubscribeFlags) => {
       const { structures, events, filter, jobId, triggerType, functionId, lastEventId, count, quiet } = flags;
