@@ -1,7 +1,7 @@
 import { generateKeyPair } from 'jose';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Refusal } from '../resource-server/index.ts';
-import { allow, gatewayOf, lineOf, NOW, SUB, tokenOf } from './gateway.fixture.ts';
+import { allow, gatewayOf, JWKS, lineOf, NOW, SUB, tokenOf } from './gateway.fixture.ts';
 
 type World = Awaited<ReturnType<typeof gatewayOf>>;
 let world: World;
@@ -81,6 +81,17 @@ describe('the connection flow', () => {
     expect(world.seen.streams).toEqual([]);
   });
 
+  it('answers for a workspace that is not there as for one that the token does not name', async () => {
+    world = await gatewayOf();
+    const notNamed = (await world.send({ headers: await bearer({ workspaces: [] }) })) as Response;
+    for (const reason of ['workspace_unknown', 'workspace_deleted']) {
+      world.behind.check = () => ({ decision: 'forbidden', revision: 1, reason });
+      const absent = (await world.send({ headers: await bearer() })) as Response;
+      expect([...absent.headers]).toEqual([...notNamed.headers]);
+      expect(await absent.text()).toBe(await notNamed.clone().text());
+    }
+  });
+
   it('names the missing permission in the challenge of FORBIDDEN', async () => {
     world = await gatewayOf();
     world.behind.check = answer('forbidden');
@@ -124,6 +135,64 @@ describe('the connection flow', () => {
     expect(await lineOf(await world.send({ query: `access_token=${short}` }))).toBe('200 stream');
     expect(await lineOf(await world.send({ query: `access_token=${long}` }))).toBe('400 BAD_REQUEST invalid_request');
     expect(await lineOf(await world.send({ headers: { Authorization: `Bearer ${long}` } }))).toBe('200 stream');
+  });
+});
+
+describe('the change feed', () => {
+  const ISS = 'https://login.example';
+  const provider = {
+    id: 'pr_1',
+    name: 'login',
+    workspaces: ['acme'],
+    issuer: ISS,
+    audiences: ['api'],
+    typ: ['at+jwt'],
+    algorithms: ['RS256'],
+    jwksUri: `${ISS}/jwks`,
+    mapping: { defaultRole: 'viewer', attributes: [{ jwtPath: 'team', attribute: 'team', required: false }] },
+    maxLifetimeSeconds: 86_400,
+  };
+
+  it('brings providers, lets their keys be loaded anew, and takes them away', async () => {
+    let set: unknown = JWKS;
+    const fetched: string[] = [];
+    world = await gatewayOf({
+      get: async (url) => {
+        fetched.push(url);
+        return { status: 200, cacheControl: '', body: Buffer.from(JSON.stringify(set)) };
+      },
+    });
+    const connect = async (): Promise<string> =>
+      lineOf(await world.send({ headers: await bearer({ iss: ISS, aud: 'api', sub: 'u1', team: 'red' }) }));
+    const invalid = '401 INVALID_TOKEN invalid_token';
+    expect(await connect()).toBe(invalid);
+    await world.change({ type: 'change', revision: 1, change: { kind: 'provider', id: 'pr_1', provider } });
+    expect(await connect()).toBe('200 stream');
+    expect(world.seen.checks).toMatchObject([
+      { provider: 'pr_1', sub: 'u1', mappedRoles: ['viewer'], attributes: { ext_team: 'red' } },
+    ]);
+    expect([...(world.seen.streams[0]?.access.placeholders ?? [])]).toEqual([
+      ['sub', 'u1'],
+      ['claims.ext_team', 'red'],
+    ]);
+    expect(fetched).toHaveLength(1);
+    set = { keys: [{ ...JWKS.keys[0], kid: 'k2' }] };
+    await world.change({ type: 'change', revision: 1, change: { kind: 'provider', id: 'pr_1', provider } });
+    expect(await connect()).toBe(invalid);
+    set = JWKS;
+    await world.change({ type: 'change', revision: 1, change: { kind: 'provider', id: 'pr_1', provider } });
+    expect(await connect()).toBe('200 stream');
+    await world.change({ type: 'change', revision: 1, change: { kind: 'provider', id: 'pr_1', provider: null } });
+    expect(await connect()).toBe(invalid);
+  });
+
+  it('withdraws a key of ours at once', async () => {
+    world = await gatewayOf();
+    const connect = async (): Promise<string> => lineOf(await world.send({ headers: await bearer() }));
+    expect(await connect()).toBe('200 stream');
+    await world.change({ type: 'change', revision: 1, change: { kind: 'key', kid: 'k1', withdrawn: true } });
+    expect(await connect()).toBe('401 INVALID_TOKEN invalid_token');
+    expect(world.seen.checks).toHaveLength(1);
   });
 });
 

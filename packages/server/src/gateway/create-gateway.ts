@@ -189,8 +189,10 @@ function makeAuthority(
     onChange: (change) => {
       if (change.kind === 'key') own.keys.expire();
       if (change.kind !== 'provider') return;
-      if (change.provider === null) issuers.remove(change.id);
-      else issuers.put(change.provider);
+      if (change.provider === null) return issuers.remove(change.id);
+      issuers.put(change.provider);
+      // Also how an administrator says that the keys have changed: a removed one must go at once.
+      issuers.expireKeys(change.id);
     },
     onSnapshot: () => own.keys.expire(),
   });

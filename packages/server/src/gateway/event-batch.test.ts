@@ -34,12 +34,28 @@ describe('readEvents', () => {
     ['a byte order mark', '\uFEFF{"event":"ping"}', 'body_not_json'],
     ['a reserved name', '{"event":"system.error"}', 'event_event'],
     ['a name with a line end', '{"event":"a\\nb"}', 'event_event'],
+    ['a field twice', '{"event":"a","event":"b"}', 'event_field_repeated'],
+    ['a field twice, once escaped', String.raw`{"event":"a","\u0065vent":"b"}`, 'event_field_repeated'],
+    [
+      'a field twice, in the second of two',
+      '[{"event":"a"},{"event" : "a","data":{"event":1},"event"\n:"b"}]',
+      'event_field_repeated',
+    ],
     ['an unknown field', '{"event":"ping","extra":1}', 'event_malformed'],
     ['a prototype', '{"event":"ping","__proto__":{}}', 'event_malformed'],
     ['an id among several', '[{"event":"ping","id":"a"},{"event":"ping"}]', 'event_id'],
     ['a record without its id', '{"event":"record_created","recordSlug":"order","data":{}}', 'event_recordId'],
   ])('refuses %s', (_what, body, reason) => {
     expect(read(body)).toBe(`BAD_REQUEST (${reason})`);
+  });
+
+  it('takes texts that look like fields, and fields of data that are named like ours', () => {
+    const tricky = {
+      event: 'ping',
+      data: { event: ':"event":', '"': '\\"event":', data: [{ event: 1 }, { event: 2 }] },
+    };
+    expect(read(JSON.stringify([tricky, tricky]))).toEqual([tricky, tricky]);
+    expect(read(`${JSON.stringify(tricky)}\n${JSON.stringify(tricky)}`, 'ndjson')).toEqual([tricky, tricky]);
   });
 
   it('refuses what is not UTF-8', () => {

@@ -69,13 +69,14 @@ function readEvent(value: unknown, index: number, count: number): EventInput {
 }
 
 function decode(body: Uint8Array): string {
+  let text: string;
   try {
-    const text = decodeUtf8(body);
-    if (!isTooDeep(text)) return text;
+    text = decodeUtf8(body);
   } catch {
     throw bad('The body is not UTF-8.', 'body_utf8');
   }
-  throw bad(`An event is nested at most ${MAX_DEPTH} deep.`, 'body_too_deep');
+  scan(text);
+  return text;
 }
 
 function parse(text: string, where: string): unknown {
@@ -101,26 +102,62 @@ function parseLines(body: Uint8Array): readonly unknown[] {
 }
 
 const QUOTE = 0x22;
+const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 /** `[` and `{` differ in this bit only, as do `]` and `}`. */
 const CASE_BIT = 0x20;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
-/** Whether brackets outside strings nest too deep: what writes JSON is recursive. */
-function isTooDeep(text: string): boolean {
-  // An array of events, around the events themselves.
-  const limit = MAX_DEPTH + 1;
+/**
+ * Walks a text that may be JSON, by its structure alone. Refuses what nests too deep (what writes JSON is
+ * recursive), and an event that names a field twice: two readers could take it for two events.
+ */
+function scan(text: string): void {
+  // The events of an array are one level down.
+  const eventDepth = /^\s*\[/.test(text) ? 2 : 1;
+  const fields = new Set<string>();
   let depth = 0;
-  let inString = false;
+  let string = '';
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (inString) {
-      if (code === BACKSLASH) at += 1;
-      else if (code === QUOTE) inString = false;
-    } else if (code === QUOTE) inString = true;
-    else if ((code | CASE_BIT) === OPEN && ++depth > limit) return true;
-    else if ((code | CASE_BIT) === CLOSE) depth -= 1;
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      if (depth === eventDepth) string = text.slice(at, end + 1);
+      at = end;
+    } else if (code === COLON && depth === eventDepth) {
+      // Of the strings on this level, those before a colon are names.
+      const field = nameOf(string);
+      if (fields.has(field)) throw bad('An event names a field twice.', 'event_field_repeated');
+      fields.add(field);
+    } else if ((code | CASE_BIT) === OPEN) {
+      depth += 1;
+      if (depth >= eventDepth + MAX_DEPTH) throw bad(`An event is nested at most ${MAX_DEPTH} deep.`, 'body_too_deep');
+      if (depth === eventDepth) fields.clear();
+    } else if ((code | CASE_BIT) === CLOSE) depth -= 1;
   }
-  return false;
+}
+
+/** Where the string that begins at `start` ends. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end === -1 ? text.length : end;
+}
+
+/** Whether an odd number of backslashes stands before `at`. */
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0;
+  while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1;
+  return backslashes % 2 === 1;
+}
+
+/** A name without its escapes; one that is malformed is the parser's to judge. */
+function nameOf(literal: string): string {
+  if (!literal.includes('\\')) return literal;
+  try {
+    return JSON.stringify(JSON.parse(literal));
+  } catch {
+    return literal;
+  }
 }

@@ -97,10 +97,16 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
     clock: NOW * 1000,
   };
   const idle = new AbortController();
-  let isUp = (): void => {};
-  const up = new Promise<void>((resolve) => {
-    isUp = resolve;
-  });
+  const frames: FeedFrame[] = [];
+  let wake = (): void => {};
+  let takenIn = (): void => {};
+  const change = async (...more: FeedFrame[]): Promise<void> => {
+    const done = new Promise<void>((resolve) => (takenIn = resolve));
+    frames.push(...more);
+    wake();
+    await done;
+  };
+  const up = new Promise<void>((resolve) => (takenIn = resolve));
   const gateway = createGateway({
     baseUrl: BASE_URL,
     decisions: {
@@ -109,14 +115,16 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
         return Promise.all(requests.map(async (request) => behind.check(request)));
       },
       async *changes(_position, signal): AsyncIterable<FeedFrame> {
+        for (const end of [signal, idle.signal]) end.addEventListener('abort', () => wake());
         if (feed === 'live') {
           yield { type: 'snapshot', epoch: 'e', revision: 1, providers: [], withdrawnKeys: [], revocations: [] };
-          // The frame before has been taken in when the next one is asked for.
-          isUp();
         }
-        await new Promise((resolve) => {
-          for (const end of [signal, idle.signal]) end.addEventListener('abort', resolve);
-        });
+        while (!signal.aborted && !idle.signal.aborted) {
+          yield* frames.splice(0);
+          // A frame has been taken in when the next one is asked for.
+          takenIn();
+          await new Promise<void>((resolve) => (wake = resolve));
+        }
       },
       record: async (entries) => void seen.audit.push(...entries),
       jwks: async () => JWKS,
@@ -154,7 +162,7 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
   if (feed === 'live') await up;
   const send = (init: RequestInit, rest = 'events', workspace = 'acme'): Promise<Reply> =>
     gateway.handle(requestOf(init), { workspace, rest });
-  return { gateway, seen, behind, send, close: () => close(gateway, idle) };
+  return { gateway, seen, behind, send, change, close: () => close(gateway, idle) };
 }
 
 async function close(gateway: Gateway, idle: AbortController): Promise<void> {

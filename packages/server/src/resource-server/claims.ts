@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from '@centrali-io/protocol';
+import { type AccessTokenClaims, isWorkspaceSlug } from '@centrali-io/protocol';
 import { Refusal } from './refusal.ts';
 
 /** What an issuer's tokens must say. */
@@ -81,15 +81,10 @@ function checkAudience(aud: unknown, audiences: readonly string[]): void {
   if (!audiences.some((audience) => named.includes(audience))) refuse('aud_mismatch');
 }
 
-/**
- * The claim `workspaces`: an array; a bare string is an array of one. Something that is no name at all,
- * or a wildcard, spoils the whole token: no partial acceptance. A name that is no slug just equals none.
- */
+/** The claim `workspaces`: an array of slugs. One that is none spoils the whole token: no partial acceptance. */
 function workspacesOf(value: unknown): readonly string[] | undefined {
   if (value === undefined) return undefined;
-  const names: unknown[] = Array.isArray(value) ? value : [value];
-  if (names.length > MAX_WORKSPACES) refuse('workspaces_too_many');
-  const good = names.filter((name) => typeof name === 'string').filter((name) => name !== '' && !name.includes('*'));
-  if (good.length !== names.length) refuse('workspaces_malformed');
-  return good;
+  if (!Array.isArray(value) || !value.every(isWorkspaceSlug)) return refuse('workspaces_malformed');
+  if (value.length > MAX_WORKSPACES) refuse('workspaces_too_many');
+  return value;
 }

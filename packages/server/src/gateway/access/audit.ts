@@ -61,7 +61,7 @@ export class AuditSpool {
 
   /** Counts a refusal without a verified principal. Where there are too many kinds, the address is left out. */
   addStranger(entry: AuditEntry): void {
-    const { address, ...rest } = entry;
+    const { address: _, ...rest } = entry;
     const known = this.#count(entry) || this.#count(rest) || this.#begin(entry) || this.#begin(rest);
     if (!known) this.#dropped += 1;
     this.#schedule();
