@@ -1,4 +1,5 @@
 /** `centrali dev`: everything in one process on this machine, nothing to prepare. */
+import { resolve } from 'node:path';
 
 import { createLog } from '../listener/index.ts';
 import { devCertificate } from './certificate.ts';
@@ -53,7 +54,7 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   const done = untilSignal(service, config.drainSeconds, log);
   const data = await prepare(service, config.data, certificate?.path);
   if (options.json) printReady(io, data);
-  else explain(io, data, certificate?.path);
+  else explain(io, data, config.data);
   await done;
   const { adminToken: _, ...kept } = data;
   writeDevData(config.data, kept);
@@ -103,9 +104,11 @@ function printReady(io: Io, data: DevData): void {
 }
 
 /** The same for people, with commands to paste. */
-function explain(io: Io, data: DevData, certificate: string | undefined): void {
+function explain(io: Io, data: DevData, folder: string): void {
   const c = colours(io, io.stdout);
-  const { baseUrl, workspace, clientId, clientSecret } = data;
+  const { baseUrl, workspace, clientId, clientSecret, certificate } = data;
+  // Client commands look into .centrali of the folder they run in.
+  const where = folder === resolve('.centrali') ? '' : ` --dev-data ${quoted(folder)}`;
   const trust = certificate === undefined ? [] : ['', `${c.dim('Certificate (self-signed):')} ${certificate}`];
   const curl = certificate === undefined ? 'curl' : `curl --cacert ${certificate}`;
   io.stdout.write(
@@ -119,13 +122,13 @@ function explain(io: Io, data: DevData, certificate: string | undefined): void {
       ...trust,
       '',
       c.bold('Watch events') + c.dim(' (in a second terminal, in this folder)'),
-      '  npx --no centrali subscribe',
+      `  npx --no centrali subscribe${where}`,
       '',
       c.bold('Publish one') + c.dim(' (in a third terminal, in this folder)'),
-      `  npx --no centrali publish --event record_created --structure order --id 42 --data '{"status":"paid"}'`,
+      `  npx --no centrali publish --event record_created --structure order --id 42 --data '{"status":"paid"}'${where}`,
       '',
       c.bold('Without the command') + c.dim(' (with the token of a user, 1 hour)'),
-      `  TOKEN=$(npx --no centrali token --sub alice --role developer)`,
+      `  TOKEN=$(npx --no centrali token --sub alice --role developer${where})`,
       `  ${curl} -N "${baseUrl}/realtime/workspace/${workspace}/events?access_token=$TOKEN"`,
       '',
       c.dim('In a page:          ') + `import { CentraliSDK } from '${baseUrl}/-/centrali-sdk.js'`,
@@ -135,4 +138,9 @@ function explain(io: Io, data: DevData, certificate: string | undefined): void {
       '',
     ].join('\n')}\n`,
   );
+}
+
+/** A path for a POSIX shell. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,5 +1,5 @@
 /** The command's words: what can be typed, and which function then runs. */
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { addAdministration } from './administration.ts';
 import { findTarget, type Target, type TargetFlags } from './client/target.ts';
 import { check } from './commands/check.ts';
@@ -154,5 +154,3 @@ function addClient(program: Command, io: Io, principal: (flags: TargetFlags) => 
     .option('--json', 'one JSON object instead of text')
     .action((text: string, flags: Flags) => testFilter(text, { json: flags.json === true }, io));
 }
-
-export { CommanderError };

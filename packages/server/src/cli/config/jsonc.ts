@@ -1,5 +1,5 @@
 const COMMENTS = /"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
-const TRAILING_COMMAS = /"(?:[^"\\\n]|\\.)*"|,(?=\s*[}\]])/g;
+const TRAILING_COMMAS = /"(?:[^"\\\n]|\\.)*"|(?<=[\w"}\]]\s*),(?=\s*[}\]])/g;
 
 /** Blanks what is not a string, so that the places of faults stay what they are. */
 function blank(token: string): string {
