@@ -163,7 +163,9 @@ describe('the change feed', () => {
       },
     });
     const connect = async (): Promise<string> =>
-      lineOf(await world.send({ headers: await bearer({ iss: ISS, aud: 'api', sub: 'u1', team: 'red' }) }));
+      lineOf(
+        await world.send({ headers: await bearer({ iss: ISS, aud: 'api', sub: 'u1', team: 'red', cred: 'cr_1' }) }),
+      );
     const invalid = '401 INVALID_TOKEN invalid_token';
     expect(await connect()).toBe(invalid);
     await world.change({ type: 'change', revision: 1, change: { kind: 'provider', id: 'pr_1', provider } });
@@ -175,6 +177,7 @@ describe('the change feed', () => {
       ['sub', 'u1'],
       ['claims.ext_team', 'red'],
     ]);
+    expect(world.seen.checks[0]).not.toHaveProperty('cred');
     expect(fetched).toHaveLength(1);
     set = { keys: [{ ...JWKS.keys[0], kid: 'k2' }] };
     await world.change({ type: 'change', revision: 1, change: { kind: 'provider', id: 'pr_1', provider } });
@@ -304,6 +307,15 @@ describe('the audit', () => {
         requestId: 'req_1',
       },
     ]);
+  });
+
+  it('is full when IAM takes nothing: then nobody is let in unrecorded', async () => {
+    world = await gatewayOf({ auditCapacity: 1 });
+    world.behind.record = () => Promise.reject(new Error('down'));
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('200 stream');
+    world.seen.streams[0]?.onOpen('c1');
+    expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('503 AUTH_ERROR');
+    expect(world.seen.streams).toHaveLength(1);
   });
 
   it('holds no token, whatever is refused', async () => {

@@ -46,6 +46,8 @@ export interface GatewayOptions {
   readonly get?: OutboundGet;
   /** Ages and bounds of providers' key sets; the defaults of `KeySet`. */
   readonly keySets?: Partial<Pick<KeySetOptions, 'maxAgeMs' | 'staleIfErrorMs' | 'cooldownMs' | 'timeoutMs'>>;
+  /** Audit entries that may wait for IAM before new admissions are refused; 10,000 by default. */
+  readonly auditCapacity?: number;
   /** Wall clock in ms; `Date.now` by default. */
   readonly now?: () => number;
   /** Monotonic clock in ms; `performance.now` by default. */
@@ -223,7 +225,11 @@ function makeAuthority(
     feed,
     decisions: new DecisionQueue({ decisions, feed }),
     admission: new Admission(limits),
-    audit: new AuditSpool({ decisions, log }),
+    audit: new AuditSpool({
+      decisions,
+      log,
+      ...(options.auditCapacity === undefined ? {} : { capacity: options.auditCapacity }),
+    }),
     now,
   };
 }

@@ -94,6 +94,9 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
       attach() {},
       abandon() {},
     }),
+    record: async (entries: readonly AuditEntry[]): Promise<void> => {
+      seen.audit.push(...entries);
+    },
     clock: NOW * 1000,
   };
   const idle = new AbortController();
@@ -126,7 +129,7 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
           await new Promise<void>((resolve) => (wake = resolve));
         }
       },
-      record: async (entries) => void seen.audit.push(...entries),
+      record: (entries) => behind.record(entries),
       jwks: async () => JWKS,
     },
     broker: {

@@ -86,8 +86,6 @@ export class IssuerDirectory {
   put(record: ProviderRecord): void {
     const old = this.#providers.get(record.id);
     this.remove(record.id);
-    // Nobody else speaks for our own issuer.
-    if (record.issuer === this.#options.own.issuer) return;
     const keep =
       old?.record.jwksUri === record.jwksUri && old.record.algorithms.join() === record.algorithms.join()
         ? old.issuer.keys
@@ -130,6 +128,7 @@ export class IssuerDirectory {
   async verify(token: GatedToken, workspace: string, nowMs: number): Promise<VerifiedToken> {
     const { iss } = token.payload;
     if (typeof iss !== 'string') throw new Refusal('INVALID_TOKEN', 'iss_malformed');
+    // First of all: no provider speaks for our own issuer.
     if (iss === this.#options.own.issuer) return verifyToken(token, this.#options.own, nowMs);
     const known = [...(this.#byIssuer.get(iss) ?? [])];
     const here = known.find(({ record }) => record.workspaces.includes(workspace));

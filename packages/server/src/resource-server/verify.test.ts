@@ -132,6 +132,20 @@ describe('header and signature', () => {
     expect(await outcome(await sign(key, {}, { kid: 'k2' }))).toBe('INVALID_TOKEN (alg_mismatch)');
   });
 
+  it('accept new material under an old kid after one load, and refuse the old', async () => {
+    let current = key;
+    const keys = new KeySet({
+      load: async () => ({ keys: [current.jwk] }),
+      algorithms: ['RS256'],
+      monotonic: () => 0,
+    });
+    const [old, young] = [await sign(key), await sign(stranger)];
+    expect(await outcome(old, NOW * 1000, { keys })).toBe('accepted');
+    current = stranger;
+    expect(await outcome(young, NOW * 1000, { keys })).toBe('accepted');
+    expect(await outcome(old, NOW * 1000, { keys })).toBe('INVALID_TOKEN (signature_invalid)');
+  });
+
   it('refuse a withdrawn key at once', async () => {
     withdrawn.add('k1');
     expect(await claims({})).toBe('INVALID_TOKEN (key_withdrawn)');
