@@ -47,6 +47,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   'Content-Type': EVENT_STREAM,
   'Cache-Control': 'no-store, no-transform',
   'X-Accel-Buffering': 'no',
+  'Referrer-Policy': 'no-referrer',
 };
 
 /** Makes delivery and subscribes it to the broker. */
@@ -59,10 +60,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const opening = new Opening(streams, effects, limits.maxOpening);
   let draining = false;
 
-  const locate = async ({ cursor, access }: StreamRequest): Promise<Located | undefined> => {
-    if (cursor === undefined) return undefined;
-    return isEventId(cursor) ? broker.locate(access.workspace, cursor) : { kind: 'unknown' };
-  };
+  const locate = async ({ cursor, access }: StreamRequest): Promise<Located | undefined> =>
+    cursor === undefined ? undefined : broker.locate(access.workspace, cursor);
 
   const openStream = async (request: StreamRequest): Promise<StreamReply> => {
     if (draining) throw new Refusal('UNAVAILABLE', 'draining');
@@ -73,8 +72,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     try {
       stream.located = await locate(request);
     } catch (cause) {
-      streams.forget(stream);
-      throw new Refusal('UNAVAILABLE', 'broker_unavailable', { cause });
+      // One that has ended meanwhile has told so, and is answered with its end.
+      if (stream.state !== 'over') {
+        streams.forget(stream);
+        throw new Refusal('UNAVAILABLE', 'broker_unavailable', { cause });
+      }
     }
     return {
       status: 200,
