@@ -15,7 +15,7 @@ import {
 } from '../port.ts';
 import { Appends } from './appends.ts';
 import { LogInUse } from './lock.ts';
-import type { ReaderReply, StoredRecord, ThreadData, WriterReply, WriterRequest } from './messages.ts';
+import type { ReaderReply, ReaderRequest, StoredRecord, ThreadData, WriterReply, WriterRequest } from './messages.ts';
 import { Reads } from './reads.ts';
 import { DEFAULT_RETENTION, type Retention } from './retention.ts';
 import { startThread, ThreadRefused } from './threads.ts';
@@ -34,6 +34,14 @@ export interface SqliteBroker extends Broker {
    * of its own, so that each client of a restored log gets one `gap`.
    */
   backup(file: string): Promise<void>;
+}
+
+/** Tells a thread to close and waits until it has; one that is gone already has the id -1. */
+async function endThread(thread: Worker): Promise<void> {
+  if (thread.threadId === -1) return;
+  const ended = new Promise<void>((resolve) => void thread.once('exit', () => resolve()));
+  thread.postMessage({ type: 'close' } satisfies WriterRequest & ReaderRequest);
+  await ended;
 }
 
 type Opened = Extract<WriterReply, { type: 'open' }>;
@@ -170,12 +178,9 @@ class EmbeddedLog implements SqliteBroker {
     if (this.#closing) return;
     this.#closing = true;
     this.#appends.flush();
-    const ended = [this.#writer, this.#reader].map(
-      (thread) => new Promise<void>((resolve) => void thread.once('exit', () => resolve())),
-    );
-    this.#reader.postMessage({ type: 'close' });
-    this.#tell({ type: 'close' });
-    await Promise.all(ended);
+    // One after the other: the end of a thread ends what waits, and the writer has answers to give first.
+    await endThread(this.#writer);
+    await endThread(this.#reader);
     this.#listeners.clear();
   }
 
