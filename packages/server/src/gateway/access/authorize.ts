@@ -81,13 +81,9 @@ export async function authorize<T>(
 /** IAM's reasons for a workspace that is not there: it answers as one that the token does not name. */
 const NO_WORKSPACE: ReadonlySet<string> = new Set(['workspace_unknown', 'workspace_deleted']);
 
-const NOT_THERE: ReadonlySet<string> = new Set(['workspace_unknown', 'workspace_deleted']);
-
 /** IAM's answer in the words of HTTP. */
 function allowed(answer: CheckAnswer, permission: Permission): Allowed {
   if (answer.decision === 'allowed') return answer;
-  // A workspace that is not there answers as one that the token does not name.
-  if (NOT_THERE.has(answer.reason)) throw new Refusal('WORKSPACE_MISMATCH', answer.reason);
   if (answer.decision === 'revoked') throw new Refusal('INVALID_TOKEN', answer.reason);
   if (NO_WORKSPACE.has(answer.reason)) throw new Refusal('WORKSPACE_MISMATCH', answer.reason);
   throw new Refusal('FORBIDDEN', answer.reason, { scope: permission });
