@@ -187,7 +187,11 @@ function makeAuthority(
     log,
     monotonic,
     random,
-    onProviders: (providers) => issuers.replaceAll(providers),
+    onProviders: (providers) => {
+      issuers.replaceAll(providers);
+      // What was said of their keys while the feed was away is not known.
+      for (const { id } of providers) issuers.expireKeys(id);
+    },
     onChange: (change) => {
       if (change.kind === 'key') own.keys.expire();
       if (change.kind !== 'provider') return;
