@@ -23,6 +23,8 @@ const allowed: CheckAnswer = {
   permissions: ['realtime:subscribe'],
 };
 
+const REVOCATION = { workspace: 'demo', provider: 'centrali', sub: 'u1', notBefore: 5 };
+
 describe('checks', () => {
   test('good ones pass', () => {
     expect(parseCheckRequests([check])).toEqual([check]);
@@ -64,6 +66,8 @@ describe('the change feed', () => {
     { type: 'snapshot', epoch: 'e', revision: 1, providers: [], withdrawnKeys: [], revocations: [] },
     { type: 'change', revision: 2, change: { kind: 'member', workspace: 'demo', provider: 'centrali', sub: 'u' } },
     { type: 'change', revision: 2, change: { kind: 'provider', id: 'pr_1', provider: null } },
+    { type: 'change', revision: 2, change: { kind: 'revocation', revocation: { ...REVOCATION, expiresAt: 9_000 } } },
+    { type: 'change', revision: 2, change: { kind: 'revocation-lifted', revocation: REVOCATION } },
   ])('$type passes', (frame) => {
     expect(parseFeedFrame(frame)).toEqual(frame);
   });
@@ -71,6 +75,21 @@ describe('the change feed', () => {
     ['a change of an unknown kind', { type: 'change', revision: 2, change: { kind: 'x' } }],
     ['a frame of an unknown type', { type: 'x', revision: 2 }],
     ['a revision that is no count', { type: 'heartbeat', epoch: 'e', revision: -1 }],
+    [
+      'a revocation that expires at no moment',
+      { type: 'change', revision: 2, change: { kind: 'revocation', revocation: { ...REVOCATION, expiresAt: null } } },
+    ],
+    [
+      'a snapshot with a revocation that expires at a text',
+      {
+        type: 'snapshot',
+        epoch: 'e',
+        revision: 1,
+        providers: [],
+        withdrawnKeys: [],
+        revocations: [{ ...REVOCATION, expiresAt: '9' }],
+      },
+    ],
     ['a snapshot without revocations', { type: 'snapshot', epoch: 'e', revision: 1, providers: [], withdrawnKeys: [] }],
   ])('%s is refused', (_, frame) => {
     expect(parseFeedFrame(frame)).toBeUndefined();

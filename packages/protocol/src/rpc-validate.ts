@@ -142,7 +142,8 @@ function isRevocation(value: unknown): boolean {
     (value.workspace === null || isWorkspaceSlug(value.workspace)) &&
     typeof value.provider === 'string' &&
     ['jti', 'sub', 'clientId', 'sid'].every((key) => optionalString(value[key])) &&
-    (value.notBefore === undefined || isCount(value.notBefore))
+    (value.notBefore === undefined || isCount(value.notBefore)) &&
+    (value.expiresAt === undefined || isCount(value.expiresAt))
   );
 }
 

@@ -99,6 +99,8 @@ export interface RevocationRecord {
   readonly sid?: string;
   /** Tokens with `iat` up to this second, inclusive, are ended. Absent for a `jti`. */
   readonly notBefore?: number;
+  /** Milliseconds since 1970: no token that it ends lives past this moment, so it may be forgotten then. Absent: kept. */
+  readonly expiresAt?: number;
 }
 
 /** One change in IAM's state. It names what changed; the new state is asked for by a check. */

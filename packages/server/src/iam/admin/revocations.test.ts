@@ -74,6 +74,21 @@ describe('revocations', () => {
     await own.close();
   });
 
+  it('tell gateways until when they matter, in the change and in the snapshot', async () => {
+    const own = await openAdmin();
+    const { revision } = (await own.send('POST', '/revocations', { token: own.owner, body: { sub: 'a' } })).json();
+    const expiresAt = own.now() + 86_460_000;
+    const rows = await own.iam.services.store.read((view) => view.feed.after(revision - 1, 1));
+    expect(rows).toMatchObject([{ revision, change: { kind: 'revocation', revocation: { sub: 'a', expiresAt } } }]);
+    const stop = new AbortController();
+    const frames = own.iam.decisions.changes(undefined, stop.signal)[Symbol.asyncIterator]();
+    const { value } = await frames.next();
+    expect(value).toMatchObject({ type: 'snapshot', revocations: [{ sub: 'a', expiresAt }] });
+    stop.abort();
+    await frames.return?.();
+    await own.close();
+  });
+
   it.each([
     [{}, /^400 BAD_REQUEST: The body must name exactly one of/],
     [{ sub: 'a', jti: 'b' }, /^400 BAD_REQUEST: The body must name exactly one of/],

@@ -2,6 +2,7 @@ import { OWN_PROVIDER, type RevocationRecord } from '@centrali-io/protocol';
 import { z } from 'zod';
 import { Refusal } from '../../resource-server/index.ts';
 import { changeRow } from '../audit/change-row.ts';
+import { CLOCK_LEEWAY_SECONDS, recordRevocation } from '../decisions/record-revocation.ts';
 import { mustKnowProvider } from '../members/put-member.ts';
 import { revisionAnswer } from '../roles/schemas.ts';
 import type { IamServices } from '../services.ts';
@@ -11,9 +12,6 @@ import { authorityOf } from './authority.ts';
 import { instant, noBody, opaqueId, pageOf, pageQuery, provider, sub, workspaceParam } from './fields.ts';
 import { instantOf, instantOrNull } from './instant.ts';
 import { decodeCursor, limitOf, pageFrom } from './page.ts';
-
-/** Seconds that another clock may be ahead; tokens with such an `iat` are let in, hence covered too. */
-const LEEWAY_SECONDS = 60;
 
 const NAMES = ['jti', 'sub', 'clientId', 'notBefore'] as const;
 
@@ -53,7 +51,7 @@ function itemOf({
   createdAt,
   expiresAt,
 }: StoredRevocation): z.output<typeof revocationItem> {
-  const { workspace: _workspace, ...names } = revocation;
+  const { workspace: _workspace, expiresAt: _expiresAt, ...names } = revocation;
   return { revision: name, ...names, createdAt: instantOf(createdAt), expiresAt: instantOrNull(expiresAt) };
 }
 
@@ -63,7 +61,7 @@ function recordOf(workspace: string, body: z.output<typeof revocationBody>, nowM
   const base = { workspace, provider: body.provider ?? OWN_PROVIDER };
   if (jti !== undefined) return { ...base, jti };
   const second = Math.floor(nowMs / 1000);
-  if (notBefore !== undefined && notBefore > second + LEEWAY_SECONDS) {
+  if (notBefore !== undefined && notBefore > second + CLOCK_LEEWAY_SECONDS) {
     throw new Refusal('BAD_REQUEST', 'not_before_in_future', {
       message: 'notBefore: lies in the future; it is in seconds since 1970.',
     });
@@ -86,7 +84,7 @@ async function expiryOf(
   const own = Math.max(lifetimes.service, lifetimes.user, lifetimes.devMaximum);
   const stored = record.provider === OWN_PROVIDER ? undefined : await view.providers.get(record.provider);
   const longest = Math.max(own, stored?.record.maxLifetimeSeconds ?? 0);
-  return nowMs + (longest + LEEWAY_SECONDS) * 1000;
+  return nowMs + (longest + CLOCK_LEEWAY_SECONDS) * 1000;
 }
 
 /** `revocations`: ends tokens in this workspace before their time. */
@@ -110,23 +108,17 @@ export function revocationRoutes(app: AdminApp, services: IamServices): void {
       const made = await store.transaction(async (tx) => {
         await authorityOf(tx, caller);
         await mustKnowProvider(tx, workspace, revocation.provider);
-        const name = await tx.recordChange(
-          { kind: 'revocation', revocation },
-          changeRow(caller, {
+        await tx.revocations.prune(at);
+        return recordRevocation(tx, {
+          revocation,
+          expiresAt: await expiryOf(tx, services, revocation, at),
+          audit: changeRow(caller, {
             at,
             action: 'revocation.create',
             target: targetOf(revocation),
             detail: detailOf(revocation),
           }),
-        );
-        await tx.revocations.prune(at);
-        await tx.revocations.insert({
-          revision: name,
-          revocation,
-          createdAt: at,
-          expiresAt: await expiryOf(tx, services, revocation, at),
         });
-        return name;
       });
       return reply.code(201).send({ revision: made });
     },

@@ -73,7 +73,9 @@ async function snapshot(view: StoreView, { epoch, revision }: FeedPosition, now:
     revision,
     providers: (await view.providers.all()).map(({ record }) => record),
     withdrawnKeys: keys.filter(({ withdrawnAt }) => withdrawnAt !== null).map(({ kid }) => kid),
-    revocations: (await view.revocations.live(now)).map(({ revocation }) => revocation),
+    revocations: (await view.revocations.live(now)).map(({ revocation, expiresAt }) =>
+      expiresAt === null ? revocation : { ...revocation, expiresAt },
+    ),
   };
 }
 

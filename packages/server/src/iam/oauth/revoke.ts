@@ -1,4 +1,5 @@
 import { OWN_PROVIDER } from '@centrali-io/protocol';
+import { recordRevocation } from '../decisions/record-revocation.ts';
 import { authenticateClient, type ClientAuthentication } from './authenticate-client.ts';
 import { type OAuthRequest, readForm } from './form.ts';
 import { OAUTH_HEADERS, type OAuthAnswer, OAuthError } from './oauth-error.ts';
@@ -31,10 +32,11 @@ export async function revokeEndpoint(request: OAuthRequest, endpoint: RevokeEndp
     const revocation = { workspace: null, provider: OWN_PROVIDER, jti };
     // Once is enough: a second one would only fill the feed.
     if ((await endpoint.state.revocations()).hasToken(OWN_PROVIDER, jti)) return DONE;
-    await endpoint.store.transaction(async (tx) => {
-      const revision = await tx.recordChange(
-        { kind: 'revocation', revocation },
-        {
+    await endpoint.store.transaction((tx) =>
+      recordRevocation(tx, {
+        revocation,
+        expiresAt: (exp + 1) * 1_000,
+        audit: {
           workspace,
           at,
           action: 'token.revoke',
@@ -47,9 +49,8 @@ export async function revokeEndpoint(request: OAuthRequest, endpoint: RevokeEndp
           address: request.address,
           requestId: request.id,
         },
-      );
-      await tx.revocations.insert({ revision, revocation, createdAt: at, expiresAt: (exp + 1) * 1_000 });
-    });
+      }),
+    );
   }
   return DONE;
 }
