@@ -46,6 +46,8 @@ export interface Service {
   /** Absent for role gateway. */
   readonly iam: Iam | undefined;
   readiness(): Readiness;
+  /** Takes a renewed certificate for new connections. */
+  renewCertificate(tls: TlsFiles): void;
   /**
    * Ends everything in order: not ready, no new streams, streams end spread over the drain time,
    * answers in flight go out, then the parts are closed.
@@ -112,6 +114,7 @@ export async function compose(options: ComposeOptions): Promise<Service> {
       internalUrl,
       iam,
       readiness,
+      renewCertificate: (tls) => open.renew(tls),
       async stop(drainSeconds) {
         draining = true;
         await parts?.gateway.drain(drainSeconds * 1000);

@@ -51,7 +51,7 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
     });
   }
   endOnFault(log);
-  const done = untilSignal(service, config.drainSeconds, log);
+  const done = untilSignal(service, config.drainSeconds, log, io.signal);
   const data = await prepare(service, config.data, certificate?.path);
   if (options.json) printReady(io, data);
   else explain(io, data, config.data);

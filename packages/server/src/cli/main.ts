@@ -2,7 +2,12 @@
 import { run } from './run.ts';
 
 const ending = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => ending.abort());
+const onSignal = (): void => {
+  // The next one ends the process at once.
+  process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  ending.abort();
+};
+process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
 // A reader that goes (`| head`) is no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

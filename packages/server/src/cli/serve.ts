@@ -1,4 +1,5 @@
 /** What `dev` and `start` share: ports that are taken, signals, the end. */
+import { once } from 'node:events';
 import { LogInUse } from '../gateway/index.ts';
 import type { ProcessLog } from '../listener/index.ts';
 import type { Service } from './compose.ts';
@@ -21,22 +22,16 @@ export function startFailure(error: unknown, way: { readonly port: number; reado
   return error;
 }
 
-/**
- * Waits for SIGTERM or SIGINT, then stops the service; a second signal ends the process at once. The
- * handlers come before the first line of output, so that whoever reads it may send a signal.
- */
-export function untilSignal(service: Service, drainSeconds: number, log: ProcessLog): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let stopping = false;
-    const onSignal = (name: NodeJS.Signals): void => {
-      if (stopping) process.exit(1);
-      stopping = true;
-      log.info({ signal: name, drainSeconds }, 'Stopping');
-      service.stop(drainSeconds).then(resolve, reject);
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
-  });
+/** Waits for the signal that ends the process, then stops the service. */
+export async function untilSignal(
+  service: Service,
+  drainSeconds: number,
+  log: ProcessLog,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+  log.info({ drainSeconds }, 'Stopping');
+  await service.stop(drainSeconds);
 }
 
 /** A fault that nobody caught: say it and end, since the state of the process is not known any more. */

@@ -1,8 +1,8 @@
 /** `centrali start`: production. */
 import { readFileSync } from 'node:fs';
-import { createLog, type TlsFiles } from '../listener/index.ts';
+import { createLog, type ProcessLog, type TlsFiles } from '../listener/index.ts';
 import { compose, type Service } from './compose.ts';
-import { ConfigFaults, type Loaded } from './config/index.ts';
+import { type Config, ConfigFaults, type Loaded } from './config/index.ts';
 import { type Io, printJson } from './io.ts';
 import { endOnFault, startFailure, untilSignal } from './serve.ts';
 
@@ -17,7 +17,8 @@ export async function start({ config, internalCredential }: Loaded, json: boolea
     throw startFailure(error, { port: config.port, again: '--port' });
   }
   endOnFault(log);
-  const done = untilSignal(service, config.drainSeconds, log);
+  const done = untilSignal(service, config.drainSeconds, log, io.signal);
+  if (tls) process.on('SIGHUP', () => renew(service, config, log));
   const { baseUrl, internalUrl } = service;
   log.info({ baseUrl, internalUrl, role: config.role }, 'Listening');
   if (service.iam && (await service.iam.listWorkspaces()).length === 0) {
@@ -25,6 +26,18 @@ export async function start({ config, internalCredential }: Loaded, json: boolea
   }
   if (json) printJson(io, { ready: true, baseUrl, internalUrl, role: config.role });
   await done;
+}
+
+/** Reads the certificate again; a bad one is said, and the present one stays. */
+function renew(service: Service, config: Config, log: ProcessLog): void {
+  try {
+    const tls = readTls(config.tls);
+    if (tls) service.renewCertificate(tls);
+    log.info({}, 'The certificate was read again');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    log.error({ error: error instanceof ConfigFaults ? error.faults : code }, 'The certificate cannot be used');
+  }
 }
 
 /** Reads certificate and key. Throws `ConfigFaults`. */

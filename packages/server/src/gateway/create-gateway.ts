@@ -72,10 +72,22 @@ export interface GatewayStatus {
   readonly draining: boolean;
 }
 
+/** A path below `/realtime/workspace/`, taken apart. */
+export interface Route {
+  readonly workspace: string;
+  /** What follows the workspace: `events`, `tickets` … */
+  readonly rest: string;
+}
+
 /** The gateway: everything below `/realtime/workspace/{ws}/`. */
 export interface Gateway {
   /** Answers a request. Never rejects: refusals and faults become answers. */
-  handle(request: ServerRequest, route: { readonly workspace: string; readonly rest: string }): Promise<Reply>;
+  handle(request: ServerRequest, route: Route): Promise<Reply>;
+  /**
+   * Answers a request that the listener refuses by itself (limits of an address), as `handle` would have
+   * answered: counted, audited, as a stream where the client asked for that.
+   */
+  refuse(refusal: Refusal, request: ServerRequest, route: Route): Response;
   status(): GatewayStatus;
   /** Refuses new streams and publishes, ends the open streams spread over `milliseconds`. */
   drain(milliseconds: number): Promise<void>;
@@ -143,6 +155,14 @@ export function createGateway(options: GatewayOptions): Gateway {
     });
   }
 
+  function answerRefusal(refusal: Refusal, request: ServerRequest, route: Route, attempt: Attempt): Response {
+    refused(refusal, request, route.workspace, attempt);
+    const isSubscription = request.method === 'GET' && route.rest === 'events';
+    return isSubscription && wantsErrorsAsStream(request.query)
+      ? refusalStream(refusal, request.id, random)
+      : refusalResponse(refusal, { requestId: request.id, baseUrl, random });
+  }
+
   return {
     async handle(request, { workspace, rest }) {
       const attempt: Attempt = {};
@@ -150,13 +170,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         return await handlerOf(request.method, rest)(request, workspace, attempt);
       } catch (error) {
         const refusal = asRefusal(error, request.id, log);
-        refused(refusal, request, workspace, attempt);
-        const isSubscription = request.method === 'GET' && rest === 'events';
-        return isSubscription && wantsErrorsAsStream(request.query)
-          ? refusalStream(refusal, request.id, random)
-          : refusalResponse(refusal, { requestId: request.id, baseUrl, random });
+        return answerRefusal(refusal, request, { workspace, rest }, attempt);
       }
     },
+    refuse: (refusal, request, route) => answerRefusal(refusal, request, route, {}),
     status: () => ({
       ready: authority.feed.isReady && broker.status().ready && !draining,
       feed: authority.feed.state,

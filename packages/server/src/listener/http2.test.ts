@@ -190,6 +190,31 @@ describe('TLS', () => {
     expect(server.metrics.openStreams).toBe(0);
   });
 
+  it('takes a renewed certificate for new connections, and refuses one that is none', async () => {
+    const server = await start();
+    const serial = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connectTls({
+          port: server.port,
+          host: '127.0.0.1',
+          rejectUnauthorized: false,
+          ALPNProtocols: ['h2'],
+        });
+        socket.once('error', reject);
+        socket.once('secureConnect', () => {
+          resolve(`${socket.alpnProtocol} ${socket.getPeerCertificate().serialNumber}`);
+          socket.destroy();
+        });
+      });
+    const before = await serial();
+    server.renew({ cert: fixture('renewed-cert.pem'), key: tls.key });
+    const after = await serial();
+    expect(after).toMatch(/^h2 /);
+    expect(after).not.toBe(before);
+    expect(() => server.renew({ cert: 'nonsense', key: tls.key })).toThrow();
+    expect(await serial()).toBe(after);
+  });
+
   it('refuses TLS 1.1', async () => {
     const server = await start();
     const failed = await new Promise((resolve) => {

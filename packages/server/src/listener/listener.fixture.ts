@@ -3,9 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach } from 'vitest';
 import type { Connection, Reply, StreamReply } from '../gateway/index.ts';
-import { type Log, type ServerRequest, SILENT } from '../resource-server/index.ts';
+import { type Log, refusalResponse, type ServerRequest, SILENT } from '../resource-server/index.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { createPublicListener, type Mounted, type PublicListenerOptions } from './public.ts';
+import { createPublicListener, type Mounted, type PublicListener, type PublicListenerOptions } from './public.ts';
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -17,6 +17,7 @@ export interface Started {
   readonly url: string;
   readonly port: number;
   readonly metrics: Metrics;
+  readonly renew: PublicListener['renew'];
   /** Requests that reached the gateway or IAM, as `POST /path`. */
   readonly reached: string[];
   /** Connections that streams were attached with. */
@@ -67,6 +68,7 @@ export async function startListener(
     readiness: () => ({ ready: true }),
     ...(options.file ? { file: options.file } : {}),
     gateway: {
+      refuse: (refusal, request) => refusalResponse(refusal, { requestId: request.id, baseUrl: url }),
       async handle(request) {
         reached.push(`${request.method} ${request.path}`);
         if (options.handle) return await options.handle(request, connections);
@@ -86,6 +88,7 @@ export async function startListener(
     url,
     port,
     metrics,
+    renew: listener.renew,
     reached,
     connections,
     raw(bytes) {

@@ -1,5 +1,6 @@
 /** The public listener: everything of `contracts/http.md` comes in here. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, type Http2SecureServer } from 'node:http2';
 import type { Socket } from 'node:net';
 import { matchRealtimePath, PATHS } from '@centrali-io/protocol';
 import { type Connection, type Gateway, isStreamReply } from '../gateway/index.ts';
@@ -13,7 +14,15 @@ import type { Metrics } from './metrics.ts';
 import { isHttp2, type NodeRequest, type NodeResponse, readRequest } from './request.ts';
 import { sendResponse, sendStream } from './respond.ts';
 import { routeName } from './routes.ts';
-import { closeServer, createNodeServer, listen, type ServerOptions, urlOf } from './server.ts';
+import {
+  closeServer,
+  createNodeServer,
+  listen,
+  REQUEST_TIMEOUT,
+  type ServerOptions,
+  type TlsFiles,
+  urlOf,
+} from './server.ts';
 
 /** What `createPublicListener` is made from. */
 export interface PublicListenerOptions extends ServerOptions {
@@ -45,7 +54,7 @@ export interface ServedFile {
 export interface Mounted {
   /** The public base URL, without trailing slash. */
   readonly baseUrl: string;
-  readonly gateway?: Pick<Gateway, 'handle'> | undefined;
+  readonly gateway?: Pick<Gateway, 'handle' | 'refuse'> | undefined;
   readonly iam?: Pick<Iam, 'handlePublic'> | undefined;
   readiness(): Readiness;
   /** Files below `/-/`, for `dev`. */
@@ -57,6 +66,8 @@ export interface PublicListener {
   /** Binds the port; until `mount`, requests are answered UNAVAILABLE. Rejects when the port is taken. */
   listen(): Promise<{ readonly port: number; readonly url: string }>;
   mount(mounted: Mounted): void;
+  /** Takes a renewed certificate for new connections; throws when it is not one. Only with TLS. */
+  renew(tls: TlsFiles): void;
   /** Stops accepting, lets answers in flight go out for `graceMs`, cuts the rest. */
   close(graceMs: number): Promise<void>;
 }
@@ -225,6 +236,8 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     }
     if (mounted.iam === undefined) throw new Refusal('NOT_FOUND', 'no_iam_here');
     if (!addresses.hasAttempts(limitKey(request.address))) throw tooMany('attempts_per_address');
+    // HTTP/1.1 has Node's own time-out for this; of HTTP/2, nobody else watches the body.
+    if (isHttp2(req)) req.stream.setTimeout(REQUEST_TIMEOUT, () => req.stream.close(constants.NGHTTP2_CANCEL));
     for (const [name, value] of Object.entries(extra)) (res as ServerResponse).setHeader(name, value);
     mounted.iam.handlePublic(req as IncomingMessage, res as ServerResponse, {
       id: request.id,
@@ -234,7 +247,7 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
   }
 
   async function toGateway(
-    gateway: Pick<Gateway, 'handle'>,
+    gateway: Pick<Gateway, 'handle' | 'refuse'>,
     request: ServerRequest,
     realtime: { readonly workspace: string; readonly rest: string },
     res: NodeResponse,
@@ -242,16 +255,18 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     extra: Readonly<Record<string, string>>,
   ): Promise<void> {
     const key = limitKey(request.address);
+    const refuse = (refusal: Refusal): Promise<void> =>
+      sendResponse(res, gateway.refuse(refusal, request, realtime), extra, request.method === 'HEAD');
     if (request.method !== 'GET' || realtime.rest !== 'events') {
-      if (!addresses.hasAttempts(key)) throw tooMany('attempts_per_address');
+      if (!addresses.hasAttempts(key)) return await refuse(tooMany('attempts_per_address'));
       const reply = await gateway.handle(request, realtime);
       if (isStreamReply(reply)) return void sendStream(res, reply, extra, metrics.sent);
       return await sendResponse(res, reply, extra, request.method === 'HEAD');
     }
-    if (!addresses.attempt(key)) throw tooMany('connects_per_address');
+    if (!addresses.attempt(key)) return await refuse(tooMany('connects_per_address'));
     if (state.pending > 1) throw new Refusal('BAD_REQUEST', 'pipelined', { message: 'A stream cannot be pipelined.' });
     const release = addresses.open(key);
-    if (release === undefined) throw tooMany('connections_per_address');
+    if (release === undefined) return await refuse(tooMany('connections_per_address'));
     state.taken = true;
     let connection: Connection | undefined;
     try {
@@ -293,6 +308,7 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     mount(parts) {
       mounted = parts;
     },
+    renew: ({ cert, key }) => (server as Http2SecureServer).setSecureContext({ cert, key, minVersion: 'TLSv1.2' }),
     close: (graceMs) => closeServer(server, sockets, graceMs),
   };
 }

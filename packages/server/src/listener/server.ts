@@ -32,7 +32,7 @@ const BACKLOG = 4096;
 /** Largest head, in bytes. */
 const MAX_HEAD = 16 * 1024;
 /** How long a whole request may take, in ms; open streams are requests that have long been read. */
-const REQUEST_TIMEOUT = 30_000;
+export const REQUEST_TIMEOUT = 30_000;
 /** How long an HTTP/2 session without any stream is kept, in ms. */
 const IDLE_SESSION = 60_000;
 
@@ -67,7 +67,17 @@ export function createNodeServer(
   server.on('request', onRequest as (req: object, res: object) => void);
   if (options.tls) {
     (server as Http2SecureServer).on('session', (session) => {
-      session.setTimeout(IDLE_SESSION, () => session.close());
+      let streams = 0;
+      session.on('stream', (stream) => {
+        streams += 1;
+        stream.once('close', () => {
+          streams -= 1;
+        });
+      });
+      // A quiet stream keeps its session; a session without any is closed.
+      session.setTimeout(IDLE_SESSION, () => {
+        if (streams === 0) session.close();
+      });
     });
   }
   return server;

@@ -1,7 +1,7 @@
 /** `centrali check`: what is wrong or weak in a configuration, and how to mend it. */
 import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isLoopbackHost } from '../../listener/index.ts';
 import type { Config, Loaded } from '../config/index.ts';
 import { CommandFailure, colours, type Io, printJson } from '../io.ts';
@@ -15,6 +15,8 @@ export interface Finding {
 }
 
 const DAY = 86_400_000;
+/** No clock is right that shows a time before this version was written. */
+const RELEASED = Date.UTC(2026, 10, 1);
 
 /** All findings; the configuration is well-formed already. */
 export function findings(config: Config, now: number): Finding[] {
@@ -25,6 +27,12 @@ export function findings(config: Config, now: number): Finding[] {
     ...limits(config),
     ...folder(config),
     ...openFiles(config),
+    ...clock(config, now),
+    {
+      level: 'good',
+      about: 'engine',
+      text: `Embedded: SQLite ${process.versions.sqlite} in Node ${process.versions.node}.`,
+    },
     {
       level: 'good',
       about: 'durability',
@@ -122,6 +130,24 @@ function folder({ data }: Config): Finding[] {
     ];
   }
   return [{ level: 'good', about: 'data', text: `${data} can be written.` }];
+}
+
+/** Tokens live by the clock. One that went back shows itself by files that were written "later" than now. */
+function clock({ data }: Config, now: number): Finding[] {
+  const written = ['state.db', 'state.db-wal', 'log.db', 'log.db-wal']
+    .map((name) => join(data, name))
+    .filter((path) => existsSync(path))
+    .map((path) => statSync(path).mtimeMs);
+  const ahead = Math.max(RELEASED, ...written) - now;
+  if (ahead <= 5000) return [{ level: 'good', about: 'clock', text: `It is ${new Date(now).toISOString()}.` }];
+  return [
+    {
+      level: 'wrong',
+      about: 'clock',
+      text: `The clock is at least ${Math.ceil(ahead / 1000)} s behind: tokens would live too long.`,
+      remedy: 'Synchronize it (chrony, systemd-timesyncd).',
+    },
+  ];
 }
 
 function openFiles({ maxConnections }: Config): Finding[] {
