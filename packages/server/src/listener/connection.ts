@@ -5,9 +5,11 @@ import { Socket } from 'node:net';
 import type { Connection } from '../gateway/index.ts';
 import type { Sent } from './metrics.ts';
 
+const NOTHING = new Uint8Array(0);
+
 /** What both transports have in common once the head is out. */
 interface Sink {
-  write(bytes: Uint8Array, written?: () => void): boolean;
+  write(bytes: Uint8Array, written?: (error?: Error | null) => void): boolean;
   readonly writableLength: number;
   readonly destroyed: boolean;
   cork(): void;
@@ -65,18 +67,13 @@ interface Ends {
 }
 
 function fromSink(sink: Sink, sent: Sent, ends: Ends): Connection {
-  const drained: (() => void)[] = [];
-  // Node's own 'drain' comes only after its high-water mark was passed; the port promises it each time.
-  const written = (): void => {
-    if (sink.writableLength === 0 && !sink.destroyed) for (const listener of drained) listener();
-  };
   let over = false;
   return {
     write(bytes) {
       if (over || sink.destroyed) return;
       sent.writes += 1;
       sent.bytes += bytes.byteLength;
-      sink.write(bytes, drained.length === 0 ? undefined : written);
+      sink.write(bytes);
     },
     get unsentBytes() {
       return sink.writableLength;
@@ -95,7 +92,12 @@ function fromSink(sink: Sink, sent: Sent, ends: Ends): Connection {
       else ends.onClose(listener);
     },
     onDrain(listener) {
-      drained.push(listener);
+      if (over || sink.destroyed) return;
+      // Node's own 'drain' comes only after its high-water mark was passed. A write of nothing is done when
+      // all before it are; its callback may come at once, and with an error when the socket has gone.
+      sink.write(NOTHING, (error) => {
+        if (!error) setImmediate(() => (sink.writableLength === 0 ? listener() : this.onDrain(listener)));
+      });
     },
     cork: () => sink.cork(),
     uncork: () => sink.uncork(),

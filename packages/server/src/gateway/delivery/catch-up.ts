@@ -193,7 +193,7 @@ export class CatchUp implements Work {
   #pause(stream: Stream): void {
     this.#waiting.delete(stream);
     this.#full.add(stream);
-    stream.onDrain(() => {
+    stream.connection?.onDrain(() => {
       if (!this.#full.delete(stream)) return;
       this.#waiting.add(stream);
       this.#hub.catchingUp.add(this);

@@ -10,7 +10,7 @@ export interface Connection {
   reset(): void;
   /** Calls `listener` once, when the stream is over for whatever reason. */
   onClose(listener: () => void): void;
-  /** Calls `listener` each time everything unsent has gone. */
+  /** Calls `listener` once, in a later turn, when everything unsent has gone; never after the stream is over. */
   onDrain(listener: () => void): void;
   /** Lets writes of one turn go out together (writev). Optional. */
   cork?(): void;

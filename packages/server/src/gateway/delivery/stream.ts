@@ -35,8 +35,6 @@ export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
   fullSince = 0;
   nextInAudience: Stream | undefined;
   previousInAudience: Stream | undefined;
-  #drained: (() => void) | undefined;
-  #listens = false;
   wheelBucket = -1;
   wheelNext: WheelItem | undefined;
   wheelPrevious: WheelItem | undefined;
@@ -74,18 +72,6 @@ export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
 
   get unsentBytes(): number {
     return this.connection?.unsentBytes ?? 0;
-  }
-
-  /** Calls `task` once, when everything unsent has gone. */
-  onDrain(task: () => void): void {
-    this.#drained = task;
-    if (this.#listens) return;
-    this.#listens = true;
-    this.connection?.onDrain(() => {
-      const drained = this.#drained;
-      this.#drained = undefined;
-      drained?.();
-    });
   }
 
   /** Writes one buffer. */

@@ -134,7 +134,9 @@ describe('the embedded log', () => {
     db.exec(`PRAGMA max_page_count = ${Number(pages)}`);
     expect(() => writer.append([request, request])).toThrow(/full/);
     expect(headOf(db)).toEqual(head);
+    expect(() => writer.probe()).toThrow(/full/);
     db.exec('PRAGMA max_page_count = 1000000');
+    writer.probe();
     const [next] = writer.append([request]);
     expect(next).toMatchObject({ kind: 'stored', seq: head.seq + 1 });
     db.close();

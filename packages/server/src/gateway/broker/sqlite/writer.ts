@@ -10,6 +10,8 @@ export const IDEMPOTENCY_WINDOW: number = 10 * 60 * 1000;
 /** Most records and bytes that one trimming transaction takes away, so that appends wait for it only a moment. */
 const TRIM_RECORDS = 128;
 const TRIM_BYTES = 2 ** 20;
+/** What has to find room before a full disk counts as mended. */
+const PROBE_BYTES = 2 ** 20;
 /** Most idempotency rows that one transaction takes away. */
 const TRIM_KEYS = 2000;
 
@@ -114,9 +116,12 @@ export class LogWriter {
     return Number(this.#removeKeys.run(this.#now() - IDEMPOTENCY_WINDOW, TRIM_KEYS).changes) === TRIM_KEYS;
   }
 
-  /** Writes something, to find out whether writing works again. Throws what SQLite says. */
+  /** Writes and removes as much as a large request, to find out whether writing works again. Throws what SQLite says. */
   probe(): void {
-    this.#transaction(() => this.#saveTotals());
+    this.#transaction(() => {
+      this.#db.exec(`INSERT OR REPLACE INTO meta (key, value) VALUES ('probe', printf('%.*c', ${PROBE_BYTES}, 'x'))`);
+    });
+    this.#transaction(() => this.#db.exec("DELETE FROM meta WHERE key = 'probe'"));
   }
 
   /** The place up to which all has been trimmed. */
