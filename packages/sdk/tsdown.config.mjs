@@ -10,5 +10,5 @@ export default defineConfig({
   minify: false,
   logLevel: 'warn',
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
-  deps: { alwaysBundle: [/^@centrali-io\/protocol/, 'eventsource-parser'] },
+  deps: { alwaysBundle: [/^@centrali-io\/protocol/] },
 });

@@ -38,38 +38,29 @@ export type ErrorCode = ServerErrorCode | ClientErrorCode;
  */
 export type ClientAction = 'stop' | 'new-token' | 'retry' | 'continue';
 
+const CORRECT = 'Correct what the message names.';
+const WAIT = 'Wait; the SDK retries.';
+
 /** What the SDK does, and what a person can do: one imperative sentence. */
 export const ERROR_HANDLING: Readonly<Record<ErrorCode, readonly [action: ClientAction, remedy: string]>> = {
-  MISSING_TOKEN: ['stop', 'Send the user to login, then call setToken() with the new token.'],
-  TOKEN_EXPIRED: ['new-token', 'Refresh the token and call setToken(); the SDK then reconnects.'],
-  INVALID_TOKEN: ['stop', 'Authenticate the user again; check the issuer and the audience of the token.'],
-  WORKSPACE_MISMATCH: [
-    'stop',
-    'Use a token whose workspaces claim names this workspace, or correct workspaceId (it is the slug).',
-  ],
+  MISSING_TOKEN: ['stop', 'Log the user in, then call setToken().'],
+  TOKEN_EXPIRED: ['new-token', 'Refresh the token and call setToken().'],
+  INVALID_TOKEN: ['stop', 'Authenticate again; check issuer and audience of the token.'],
+  WORKSPACE_MISMATCH: ['stop', 'Use a token for this workspace; workspaceId is the slug.'],
   FORBIDDEN: ['stop', 'Ask an administrator of the workspace for a role with this permission.'],
-  AUTH_ERROR: ['retry', 'Wait; the SDK retries. Operators: check that the key set and IAM can be reached.'],
-  RATE_LIMIT_EXCEEDED: [
-    'retry',
-    'Share one subscription between handlers, or ask the operator for a higher limit; the SDK waits and retries.',
-  ],
-  UNAVAILABLE: ['retry', 'Wait; the SDK retries. Nothing was stored.'],
-  BAD_REQUEST: ['stop', 'Correct what the message names.'],
-  INVALID_FILTER: ['stop', 'Correct the filter at the position that the message names.'],
+  AUTH_ERROR: ['retry', WAIT],
+  RATE_LIMIT_EXCEEDED: ['retry', 'Share one subscription, or ask for a higher limit; the SDK retries.'],
+  UNAVAILABLE: ['retry', WAIT],
+  BAD_REQUEST: ['stop', CORRECT],
+  INVALID_FILTER: ['stop', CORRECT],
   NOT_FOUND: ['stop', 'Check the URL.'],
-  METHOD_NOT_ALLOWED: ['stop', 'Use a method that the Allow header names.'],
+  METHOD_NOT_ALLOWED: ['stop', CORRECT],
   CONFLICT: ['stop', 'Read the present state, then decide again.'],
-  PAYLOAD_TOO_LARGE: [
-    'stop',
-    'Send less at once: an event is at most 64 KiB, a request at most 1,000 events and 768 KiB.',
-  ],
-  INTERNAL_ERROR: ['retry', 'Try again; tell the operator the requestId if it stays.'],
-  NETWORK_ERROR: [
-    'retry',
-    'Check that the server is up, that baseUrl is right, and that the origin of this page is allowed.',
-  ],
-  INVALID_CLIENT: ['stop', 'Check clientId and clientSecret, and that the service account is enabled.'],
-  HANDLER_ERROR: ['continue', 'Mend the handler; the stream goes on with the next event.'],
+  PAYLOAD_TOO_LARGE: ['stop', CORRECT],
+  INTERNAL_ERROR: ['retry', 'Wait; the SDK retries. If it stays, tell the operator the requestId.'],
+  NETWORK_ERROR: ['retry', 'Check that the server is up, baseUrl, and the allowed origins.'],
+  INVALID_CLIENT: ['stop', 'Check clientId, clientSecret, and that the account is enabled.'],
+  HANDLER_ERROR: ['continue', 'Mend the handler; the stream goes on.'],
 };
 
 /** What happened, in one declarative sentence, for the codes that a client raises without an answer. */
@@ -77,8 +68,8 @@ export const CLIENT_MESSAGES: Readonly<Record<ClientErrorCode | 'MISSING_TOKEN' 
   MISSING_TOKEN: 'No token was provided.',
   TOKEN_EXPIRED: 'The token has expired.',
   NETWORK_ERROR: 'No answer came from the service.',
-  INVALID_CLIENT: 'The token endpoint does not accept these client credentials.',
-  HANDLER_ERROR: 'onEvent threw an error.',
+  INVALID_CLIENT: 'The token endpoint refuses these client credentials.',
+  HANDLER_ERROR: 'A handler threw an error.',
 };
 
 /** Whether `code` is one of the six codes of the authentication guide. */

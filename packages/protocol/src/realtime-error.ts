@@ -26,24 +26,20 @@ export class RealtimeError extends Error {
   readonly recoverable: boolean;
   /** What to do, in one sentence. */
   readonly remedy: string;
-  readonly status?: number;
-  readonly retryAfterMs?: number;
-  readonly requestId?: string;
+  /** HTTP status of the answer that said it, when there was one. */
+  declare readonly status?: number;
+  /** How long the server asks to wait, in milliseconds. */
+  declare readonly retryAfterMs?: number;
+  /** What to tell the operator. */
+  declare readonly requestId?: string;
 
   constructor(code: ErrorCode, init: RealtimeErrorInit = {}) {
-    const { message, cause, status, retryAfterMs, requestId } = init;
-    super(
-      message ?? (CLIENT_MESSAGES as Partial<Record<ErrorCode, string>>)[code] ?? code,
-      cause === undefined ? undefined : { cause },
-    );
-    const [action, remedy] = ERROR_HANDLING[code];
+    const { message = (CLIENT_MESSAGES as Partial<Record<ErrorCode, string>>)[code] ?? code, cause: _, ...rest } = init;
+    super(message, init);
+    [, this.remedy] = ERROR_HANDLING[code];
     this.code = code;
-    this.recoverable = action !== 'stop';
-    this.remedy = remedy;
-    if (status !== undefined) this.status = status;
-    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
-    if (requestId) this.requestId = requestId;
-    Object.defineProperty(this, BRAND, { value: true });
+    this.recoverable = ERROR_HANDLING[code][0] !== 'stop';
+    Object.assign(this, rest);
   }
 
   /** Whether `value` is a `RealtimeError`, of this or of another copy of the package. */
@@ -51,15 +47,21 @@ export class RealtimeError extends Error {
     return Object(value)[BRAND] === true;
   }
 
-  /** Reads an error body or the JSON of a `system` error event; `undefined` when it is not one of ours. */
-  static fromBody(value: unknown, init: RealtimeErrorInit = {}): RealtimeError | undefined {
+  /**
+   * Reads an error body or the JSON of a `system` error event; `undefined` when it is not one of ours.
+   * What it says goes before `init`.
+   */
+  static fromBody(value: unknown, init?: RealtimeErrorInit): RealtimeError | undefined {
     const { code, message, requestId, retryAfter } = Object(value) as Record<string, unknown>;
     if (!isServerErrorCode(code)) return undefined;
     return new RealtimeError(code, {
       ...init,
       ...(typeof message === 'string' && { message }),
       ...(typeof requestId === 'string' && { requestId }),
-      ...(typeof retryAfter === 'number' && retryAfter >= 0 && { retryAfterMs: retryAfter * 1000 }),
+      ...(Number(retryAfter) > 0 && { retryAfterMs: Number(retryAfter) * 1000 }),
     });
   }
 }
+
+// On the prototype, so that it is not printed.
+Object.defineProperty(RealtimeError.prototype, BRAND, { value: true });

@@ -1,7 +1,7 @@
 import { systemEnvironment } from './environment.ts';
 import { checkOptions } from './options.ts';
-import { RealtimeClient } from './realtime/realtime.ts';
-import { TokenSource } from './token-source.ts';
+import { createRealtime } from './realtime/realtime.ts';
+import { createTokenSource, type TokenSource } from './token-source.ts';
 import type { CentraliSDKOptions, Realtime } from './types.ts';
 
 /**
@@ -16,10 +16,9 @@ export class CentraliSDK {
   readonly #source: TokenSource;
 
   constructor(options: CentraliSDKOptions) {
-    const config = checkOptions(options);
-    const env = systemEnvironment;
-    this.#source = new TokenSource(config, env);
-    this.realtime = new RealtimeClient({ config, env, source: this.#source });
+    const context = { config: checkOptions(options), env: systemEnvironment };
+    this.#source = createTokenSource(context);
+    this.realtime = createRealtime({ ...context, source: this.#source });
   }
 
   /**
@@ -35,7 +34,7 @@ export class CentraliSDK {
 
   /** The present token; `null` when there is none (yet). */
   getToken(): string | null {
-    return this.#source.current;
+    return this.#source.current();
   }
 
   /**

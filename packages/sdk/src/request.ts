@@ -2,99 +2,92 @@ import { RealtimeError, type RealtimeErrorInit } from '@centrali-io/protocol';
 import type { Environment } from './environment.ts';
 import type { ClientConfig } from './options.ts';
 
-/** Longest time for an answer's head, or for a whole answer that is not a stream. */
+/** Longest time for the head of a stream, or for a whole answer that is not one. */
 export const ANSWER_MS = 30_000;
-/** Most characters read of an answer that is not a stream. */
-const MAX_ANSWER = 1 << 20;
 
-/** A URL as it may be shown: without its query, which can hold a token. */
-function shown(url: string): string {
-  return url.replace(/\?.*/s, '');
+/** What a request needs from its client. */
+export interface RequestContext {
+  readonly config: ClientConfig;
+  readonly env: Environment;
 }
 
-/** Milliseconds that `Retry-After` asks for (RFC 9110 section 10.2.3: seconds or a date); `undefined` without it. */
-export function retryAfterMs(header: string | null, now: number): number | undefined {
-  if (!header) return undefined;
-  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+/** A NETWORK_ERROR that names the URL, without its query: that can hold a token. */
+function networkError(what: string, url: string, why: string, init: RealtimeErrorInit): RealtimeError {
+  return new RealtimeError('NETWORK_ERROR', { ...init, message: `${what} from ${url.split('?')[0]}: ${why}.` });
 }
 
 /** The error for an answer that does not come from this service: another server, or a proxy. */
 export function foreignAnswer(url: string, init: RealtimeErrorInit = {}): RealtimeError {
-  const status = init.status ? ` (HTTP ${init.status})` : '';
-  return new RealtimeError('NETWORK_ERROR', {
-    message: `The answer from ${shown(url)} is not one of Centrali Realtime${status}.`,
-    ...init,
-  });
+  return networkError(
+    'Answer',
+    url,
+    `not one of Centrali Realtime${init.status ? ` (HTTP ${init.status})` : ''}`,
+    init,
+  );
 }
 
 /** The error for no answer, or one that broke off. */
 export function noAnswer(url: string, cause: unknown): RealtimeError {
-  return new RealtimeError('NETWORK_ERROR', {
-    message: `No answer from ${shown(url)}: server down, or origin not allowed.`,
-    cause,
-  });
+  return RealtimeError.is(cause)
+    ? cause
+    : networkError('No answer', url, 'server down, or origin not allowed', { cause });
 }
 
-/** `fetch`, without redirects and caches; no answer is a NETWORK_ERROR that names the URL without its query. */
-export async function send(config: ClientConfig, url: string, init: RequestInit): Promise<Response> {
-  try {
-    // A redirect would carry the token to wherever it points.
-    return await config.fetch(url, { ...init, redirect: 'error', cache: 'no-store' });
-  } catch (cause) {
-    throw noAnswer(url, cause);
-  }
+/** Milliseconds that `Retry-After` asks for (RFC 9110 section 10.2.3: seconds or a date). */
+function retryAfterMs(response: Response, now: number): number {
+  const header = response.headers.get('retry-after') ?? '';
+  const seconds = Number(header);
+  return Math.max(0, Number.isNaN(seconds) ? Date.parse(header) - now : seconds * 1000) || 0;
 }
 
-/** Reads a whole answer as JSON; `undefined` when it is none, or is too long. */
-export async function readJson(response: Response): Promise<unknown> {
-  let text = '';
+/** The error that an answer is: by our own body, by RFC 6749 section 5.2, or a foreign one. */
+export async function refusal(response: Response, url: string, now: number): Promise<RealtimeError> {
+  const body = Object(await readJson(response)) as Record<string, unknown>;
+  const { status } = response;
+  const wait = retryAfterMs(response, now);
+  const init: RealtimeErrorInit = { status, ...(wait > 0 && { retryAfterMs: wait }) };
+  const own = RealtimeError.fromBody(body, init);
+  if (own) return own;
+  const { error } = body;
+  if (error === 'invalid_client' || error === 'unauthorized_client') return new RealtimeError('INVALID_CLIENT', init);
+  if (typeof error !== 'string' || !/^[a-z_]+$/.test(error)) return foreignAnswer(url, init);
+  const code = status === 429 ? 'RATE_LIMIT_EXCEEDED' : status >= 500 ? 'AUTH_ERROR' : 'BAD_REQUEST';
+  return new RealtimeError(code, { ...init, message: `The token endpoint answered ${error}.` });
+}
+
+/** Reads a whole answer as JSON; `undefined` when it is none. */
+async function readJson(response: Response): Promise<unknown> {
   try {
-    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-    for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
-      text += part.value;
-      if (text.length > MAX_ANSWER) {
-        await reader?.cancel();
-        return undefined;
-      }
-    }
-    return JSON.parse(text);
+    return await response.json();
   } catch {
     return undefined;
   }
 }
 
-/** The error that an answer is: by its body when that is ours, and with `Retry-After`. */
-export async function refusalOf(response: Response, url: string, now: number): Promise<RealtimeError> {
-  const { status } = response;
-  const told = RealtimeError.fromBody(await readJson(response), { status });
-  const wait = told?.retryAfterMs ?? retryAfterMs(response.headers.get('retry-after'), now);
-  const init = { status, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
-  if (!told) return foreignAnswer(url, init);
-  const { code, message, requestId } = told;
-  return new RealtimeError(code, { ...init, message, ...(requestId ? { requestId } : {}) });
+/** `fetch`, without redirects, which would carry the token to wherever they point, and without caches. */
+export async function send({ config, env }: RequestContext, url: string, init: RequestInit): Promise<Response> {
+  const response = await config.fetch(url, { ...init, redirect: 'error', cache: 'no-store' });
+  if (!response.ok) throw await refusal(response, url, env.now());
+  return response;
 }
 
-/** Sends a POST and reads its whole answer as JSON; rejects with a `RealtimeError`. */
+/** Sends a POST, for at most 30 s, and reads its answer; rejects with a `RealtimeError`. */
 export async function post(
-  config: ClientConfig,
-  env: Environment,
+  context: RequestContext,
   url: string,
-  headers: Record<string, string>,
-  body?: string,
-  signal?: AbortSignal,
-): Promise<unknown> {
+  authorization: string,
+  headers: Record<string, string> = {},
+  body: string | null = null,
+): Promise<Record<string, unknown>> {
   const controller = new AbortController();
-  const abort = (): void => controller.abort();
-  signal?.addEventListener('abort', abort);
-  const cancel = env.after(ANSWER_MS, abort);
+  const cancel = context.env.after(ANSWER_MS, () => controller.abort());
   try {
-    const init: RequestInit = { method: 'POST', headers, signal: controller.signal };
-    const response = await send(config, url, body === undefined ? init : { ...init, body });
-    if (!response.ok) throw await refusalOf(response, url, env.now());
-    return await readJson(response);
+    const { signal } = controller;
+    const init = { method: 'POST', headers: { authorization, ...headers }, body, signal };
+    return Object(await readJson(await send(context, url, init)));
+  } catch (cause) {
+    throw noAnswer(url, cause);
   } finally {
     cancel();
-    signal?.removeEventListener('abort', abort);
   }
 }

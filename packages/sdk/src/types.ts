@@ -149,8 +149,6 @@ export interface RealtimeEvents<Data = Record<string, unknown>> extends AsyncIte
   next(): Promise<IteratorResult<RealtimeEvent<Data>, undefined>>;
   return(): Promise<IteratorResult<RealtimeEvent<Data>, undefined>>;
   [Symbol.asyncIterator](): RealtimeEvents<Data>;
-  readonly state: SubscriptionState;
-  readonly connectionId: string | null;
   /** The last event that the loop is done with, that is, before the one it has in hand. */
   readonly lastEventId: string | null;
 }

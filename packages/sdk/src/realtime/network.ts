@@ -1,12 +1,12 @@
 /** Tells when the machine loses or regains its network, or may have slept. Does nothing where nobody tells. */
-export function watchNetwork(on: { online(): void; offline(): void; awake(): void }): () => void {
+export function watchNetwork(online: () => void, offline: () => void, awake: () => void): () => void {
   const controller = new AbortController();
-  const { signal } = controller;
-  if (typeof globalThis.addEventListener === 'function') {
-    addEventListener('online', () => on.online(), { signal });
-    addEventListener('offline', () => on.offline(), { signal });
-    addEventListener('pageshow', () => on.awake(), { signal });
-  }
-  if (typeof document === 'object') document.addEventListener('visibilitychange', () => on.awake(), { signal });
+  const { document } = globalThis as { document?: EventTarget };
+  const listen = (target: Partial<EventTarget> | undefined, name: string, run: () => void): void =>
+    target?.addEventListener?.(name, run, controller);
+  listen(globalThis, 'online', online);
+  listen(globalThis, 'offline', offline);
+  listen(globalThis, 'pageshow', awake);
+  listen(document, 'visibilitychange', awake);
   return () => controller.abort();
 }

@@ -1,7 +1,6 @@
 import { EVENT_STREAM, eventsPath, RealtimeError } from '@centrali-io/protocol';
-import type { Environment } from '../environment.ts';
 import type { ClientConfig } from '../options.ts';
-import { ANSWER_MS, foreignAnswer, noAnswer, post, refusalOf, send } from '../request.ts';
+import { ANSWER_MS, foreignAnswer, noAnswer, post, type RequestContext, send } from '../request.ts';
 import type { EventSelection } from '../types.ts';
 import { type Frame, readFrames } from './event-stream.ts';
 
@@ -15,47 +14,9 @@ export interface OpenStream {
   readonly frames: AsyncGenerator<Frame, void, undefined>;
 }
 
-/** What to open. */
-export interface StreamRequest {
-  readonly token: string;
-  readonly selection: EventSelection;
-  /** Go on after this id. */
-  readonly cursor: string | null;
-}
-
-function realtimeUrl(config: ClientConfig, last: string): string {
-  return config.baseUrl + eventsPath(config.workspace).replace(/events$/, last);
-}
-
-/** The URL of a workspace's events. */
-export function eventsUrl(config: ClientConfig): string {
-  return realtimeUrl(config, 'events');
-}
-
-async function takeTicket(config: ClientConfig, env: Environment, token: string, signal: AbortSignal): Promise<string> {
-  const url = realtimeUrl(config, 'tickets');
-  const answer = Object(await post(config, env, url, { authorization: `Bearer ${token}` }, undefined, signal));
-  if (typeof answer.ticket !== 'string') throw foreignAnswer(url);
-  return answer.ticket;
-}
-
-/** The query: empty selections are left out, since they mean all. */
-function queryOf(selection: EventSelection, cursor: string | null): URLSearchParams {
-  const { structures, events, filter, jobId, triggerType, functionId } = selection;
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries({
-    structures: structures?.join(),
-    events: events?.join(),
-    filter,
-    jobId,
-    triggerType,
-    functionId,
-    // In the query, not in a header: a header would cost a preflight at each reconnect.
-    last_event_id: cursor,
-  })) {
-    if (value) query.set(name, value);
-  }
-  return query;
+/** The URL of a workspace's events, or of what else is beside them. */
+export function realtimeUrl({ baseUrl, workspace }: ClientConfig, last = 'events'): string {
+  return baseUrl + eventsPath(workspace).replace(/events$/, last);
 }
 
 /**
@@ -64,50 +25,47 @@ function queryOf(selection: EventSelection, cursor: string | null): URLSearchPar
  * also later; `controller` ends everything.
  */
 export async function openStream(
-  config: ClientConfig,
-  env: Environment,
-  { token, selection, cursor }: StreamRequest,
+  context: RequestContext,
+  token: string,
+  selection: EventSelection,
+  cursor: string | null,
   onBytes: () => void,
   controller: AbortController,
 ): Promise<OpenStream> {
-  const { signal } = controller;
-  const url = eventsUrl(config);
+  const { config, env } = context;
+  const url = realtimeUrl(config);
+  const bearer = `Bearer ${token}`;
   const cancel = env.after(ANSWER_MS, () => controller.abort());
   try {
-    const query = queryOf(selection, cursor);
+    const { structures, events, filter, jobId, triggerType, functionId } = selection;
+    const query = new URLSearchParams();
+    // The cursor goes here, not into a header: that would cost a preflight at each reconnect.
+    const all = { structures, events, filter, jobId, triggerType, functionId, last_event_id: cursor };
+    // Empty means all.
+    for (const [name, value] of Object.entries(all)) if (value?.length) query.set(name, String(value));
     const headers: Record<string, string> = { accept: EVENT_STREAM };
-    if (config.delivery === 'ticket') query.set('ticket', await takeTicket(config, env, token, signal));
-    else if (config.delivery === 'query') query.set('access_token', token);
-    else headers.authorization = `Bearer ${token}`;
-    const search = query.toString();
-    const response = await send(config, search ? `${url}?${search}` : url, { headers, signal });
-    if (!response.ok) throw await refusalOf(response, url, env.now());
-    const type = response.headers.get('content-type') ?? '';
-    if (!response.body || !type.toLowerCase().startsWith(EVENT_STREAM)) {
-      throw foreignAnswer(url, { status: response.status });
-    }
-    const frames = readFrames(response.body, onBytes);
+    if (config.delivery === 'query') query.set('access_token', token);
+    else if (config.delivery === 'header') headers.authorization = bearer;
+    else query.set('ticket', `${(await post(context, realtimeUrl(config, 'tickets'), bearer)).ticket}`);
+    const search = `${query}`;
+    const {
+      body,
+      status,
+      headers: answer,
+    } = await send(context, search ? `${url}?${search}` : url, {
+      headers,
+      signal: controller.signal,
+    });
+    if (!body || !answer.get('content-type')?.startsWith(EVENT_STREAM)) throw foreignAnswer(url, { status });
+    const frames = readFrames(body, onBytes);
     const { value } = await frames.next();
     const first = value?.system;
-    if (first?.type === 'error') throw RealtimeError.fromBody(first) ?? foreignAnswer(url);
-    if (first?.type !== 'connected') throw foreignAnswer(url);
-    return { connectionId: first.connectionId, resumed: first.resumed, id: value?.id, frames };
+    if (first?.type === 'connected') return { ...first, id: value?.id, frames };
+    throw RealtimeError.fromBody(first) ?? foreignAnswer(url, { status });
   } catch (cause) {
     controller.abort();
-    if (RealtimeError.is(cause)) throw cause;
-    throw cause instanceof SyntaxError ? foreignAnswer(url, { cause }) : noAnswer(url, cause);
+    throw noAnswer(url, cause);
   } finally {
     cancel();
   }
-}
-
-/** Renews the token of an open stream in place. Rejects with the `RealtimeError` that came. */
-export async function renewToken(
-  config: ClientConfig,
-  env: Environment,
-  connectionId: string,
-  token: string,
-): Promise<void> {
-  const url = realtimeUrl(config, `connections/${encodeURIComponent(connectionId)}/token`);
-  await post(config, env, url, { authorization: `Bearer ${token}` });
 }

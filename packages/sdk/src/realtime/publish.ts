@@ -1,17 +1,8 @@
 import { type EventInput, RealtimeError } from '@centrali-io/protocol';
 import { foreignAnswer, post } from '../request.ts';
 import type { PublishOptions, PublishResult } from '../types.ts';
-import { eventsUrl } from './open-stream.ts';
+import { realtimeUrl } from './open-stream.ts';
 import type { SubscriptionContext } from './subscription.ts';
-
-/** A token that is not known to be dead. */
-async function liveToken({ source }: SubscriptionContext): Promise<string> {
-  let token = await source.acquire(false);
-  if (token !== null && source.isDead(token) && source.refreshes) token = await source.acquire(true);
-  if (token === null) throw new RealtimeError('MISSING_TOKEN');
-  if (source.isDead(token)) throw new RealtimeError('TOKEN_EXPIRED');
-  return token;
-}
 
 /**
  * Publishes. An expired token is replaced once, when the SDK may do so; nothing else is repeated, since
@@ -22,21 +13,23 @@ export async function publish(
   events: EventInput | readonly EventInput[],
   { idempotencyKey }: PublishOptions = {},
 ): Promise<PublishResult> {
-  const { config, env, source } = context;
-  const url = eventsUrl(config);
+  const { config, source } = context;
+  const url = realtimeUrl(config);
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
   const body = JSON.stringify(events);
   for (let attempt = 0; ; attempt++) {
-    const token = await liveToken(context);
-    const headers: Record<string, string> = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
+    const token = await source.acquire(false);
+    if (token === null) throw new RealtimeError('MISSING_TOKEN');
+    if (source.isDead(token)) throw new RealtimeError('TOKEN_EXPIRED');
     try {
-      const { ids } = Object(await post(config, env, url, headers, body));
+      const { ids } = await post(context, url, `Bearer ${token}`, headers, body);
       if (!Array.isArray(ids)) throw foreignAnswer(url);
       return { ids };
-    } catch (error) {
-      if (!RealtimeError.is(error) || error.code !== 'TOKEN_EXPIRED') throw error;
-      source.markDead(token);
-      if (attempt > 0 || !source.refreshes) throw error;
+    } catch (cause) {
+      if (!RealtimeError.is(cause) || cause.code !== 'TOKEN_EXPIRED') throw cause;
+      source.bury(token);
+      if (attempt > 0 || !source.refreshes) throw cause;
     }
   }
 }

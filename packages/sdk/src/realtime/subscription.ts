@@ -1,24 +1,21 @@
-import { ERROR_CODES, RealtimeError, type RealtimeEvent } from '@centrali-io/protocol';
-import type { Environment } from '../environment.ts';
-import type { ClientConfig } from '../options.ts';
-import { foreignAnswer } from '../request.ts';
+import { RealtimeError, type SystemEvent } from '@centrali-io/protocol';
+import { foreignAnswer, post, type RequestContext } from '../request.ts';
 import { samePrincipal } from '../token-claims.ts';
 import type { TokenSource } from '../token-source.ts';
-import type { RealtimeSubscription, SubscribeOptions, SubscriptionState } from '../types.ts';
+import type { RealtimeSubscription, SubscribeOptions } from '../types.ts';
 import { backoffMs } from './backoff.ts';
 import {
-  type ConnectionState,
   type Effect,
   initialState,
   type OfferedToken,
-  type Phase,
-  type Signal,
+  type SignalName,
+  type Signals,
   step,
 } from './connection-state.ts';
-import { Delivery } from './delivery.ts';
+import { createDelivery } from './delivery.ts';
 import type { Frame } from './event-stream.ts';
 import { watchNetwork } from './network.ts';
-import { eventsUrl, type OpenStream, openStream, renewToken } from './open-stream.ts';
+import { type OpenStream, openStream, realtimeUrl } from './open-stream.ts';
 import { printError } from './print-error.ts';
 
 /** The service sends something every 15 s; three times nothing, and the connection is dead. */
@@ -28,372 +25,302 @@ const CHECK_MS = 5_000;
 /** Most events that the old stream may deliver while the new one is being opened. */
 const MAX_OVERLAP = 10_000;
 
-const PUBLIC_STATE: Partial<Record<Phase, SubscriptionState>> = {
-  acquiring: 'authenticating',
-  handing_over: 'open',
-  reporting: 'waiting_for_token',
-};
-
 /** What all subscriptions of a client share. */
-export interface SubscriptionContext {
-  readonly config: ClientConfig;
-  readonly env: Environment;
+export interface SubscriptionContext extends RequestContext {
   readonly source: TokenSource;
 }
 
-/** Runs the state machine of one subscription: does what its effects say, and tells it what happens. */
-export class Subscription implements RealtimeSubscription {
-  readonly #context: SubscriptionContext;
-  readonly #options: SubscribeOptions;
-  readonly #delivery: Delivery;
-  readonly #cleanups: (() => void)[] = [];
-  #state: ConnectionState;
-  /** Signals that wait for the one in hand. */
-  #signals: Signal[] = [];
-  /** Grows with each phase: answers to an earlier one are not heard. */
-  #epoch = 0;
-  #cancelWait: (() => void) | undefined;
-  #cancelRenewal: (() => void) | undefined;
-  #cancelWatch: (() => void) | undefined;
-  #renewals = 0;
-  /** `onError`'s promise: no attempt is made before it is settled. */
-  #telling: Promise<void> = Promise.resolve();
-  #printed = false;
-  #over = false;
-  #opening: AbortController | undefined;
-  #current: AbortController | undefined;
-  #stream: OpenStream | undefined;
-  /** The token under which the cursor was earned. */
-  #owner: string | undefined;
-  /** Ids that the old stream has delivered since the new one was asked for. */
-  #overlap = new Set<string>();
-  /** When something was last read. */
-  #seen = 0;
-
-  constructor(context: SubscriptionContext, options: SubscribeOptions) {
-    const { config, env, source } = context;
-    this.#context = context;
-    this.#options = options;
-    this.#state = initialState(config.refresh, source.refreshes);
-    this.#delivery = new Delivery(
-      {
-        onEvent: (event, info) => options.onEvent(event, info),
-        onGap: (gap) => options.onGap?.(gap),
-      },
-      options.lastEventId ?? null,
-      (cause) => this.#tell(new RealtimeError('HANDLER_ERROR', { cause })),
-    );
-    this.#cleanups.push(
-      source.onChange((token) => this.#dispatch({ type: 'set_token', ...this.#offer(token) })),
-      env.after(0, () => this.#start()),
-    );
-  }
-
-  get state(): SubscriptionState {
-    const { phase } = this.#state;
-    return PUBLIC_STATE[phase] ?? (phase as SubscriptionState);
-  }
-
-  get connectionId(): string | null {
-    return this.#current ? (this.#stream?.connectionId ?? null) : null;
-  }
-
-  get lastEventId(): string | null {
-    return this.#delivery.lastEventId;
-  }
-
+/** A running subscription, as the SDK sees it. */
+export interface Subscription extends RealtimeSubscription {
   /** Resolves when everything that was read is handled. */
-  idle(): Promise<void> {
-    return this.#delivery.idle();
-  }
+  handled(): Promise<void>;
+}
 
-  unsubscribe(): void {
-    if (this.#over) return;
-    this.#over = true;
-    for (const clean of this.#cleanups) clean();
-    this.#delivery.recall();
-    this.#dispatch({ type: 'unsubscribe' });
-  }
+/** Runs the state machine of one subscription: does what its effects say, and tells it what happens. */
+export function subscribe(context: SubscriptionContext, options: SubscribeOptions): Subscription {
+  const { config, env, source } = context;
+  let state = initialState(config.refresh, source.refreshes);
+  /** Steps that wait for the one in hand: a handler may cause the next. */
+  const steps: (() => void)[] = [];
+  /** Grows with each phase, and with each renewal: answers to an earlier one are not heard. */
+  let phases = 0;
+  let renewals = 0;
+  let cancelWait: (() => void) | undefined;
+  let cancelRenewal: (() => void) | undefined;
+  /** Held, since a timer that is left over keeps a program alive after its last subscription. */
+  let cancelWatch: (() => void) | undefined;
+  let unwatch: (() => void) | undefined;
+  /** `onError`'s promise: no attempt is made before it is settled. */
+  let telling = Promise.resolve();
+  /** Whether this outage was printed. */
+  let printed = false;
+  let over = false;
+  /** The stream that is being opened, and the one that is open. */
+  let opening: AbortController | undefined;
+  let current: AbortController | undefined;
+  let stream: OpenStream | undefined;
+  /** The token under which the cursor was earned. */
+  let owner: string | undefined;
+  /** Ids that the old stream has delivered since the new one was asked for. */
+  let overlap = new Set<string>();
+  /** When something was last read. */
+  let seen = 0;
 
-  #start(): void {
-    const { loopback } = this.#context.config;
-    this.#cleanups.push(
-      watchNetwork({
-        online: () => {
-          this.#check();
-          this.#dispatch({ type: 'online' });
-        },
-        // A service on this machine needs no network.
-        offline: () => loopback || this.#dispatch({ type: 'offline' }),
-        awake: () => this.#check(),
-      }),
-    );
-    this.#dispatch({ type: 'start' });
-  }
-
-  /** Runs the machine. A signal that comes while another is in hand, from a handler, waits for its turn. */
-  #dispatch(signal: Signal): void {
-    this.#signals.push(signal);
-    if (this.#signals.length > 1) return;
-    for (let next: Signal | undefined = signal; next; next = this.#signals[0]) {
-      if (!this.#over || next.type === 'unsubscribe') {
-        const before = this.#state.phase;
-        const [state, effects] = step(this.#state, next, this.#context.env.now());
-        this.#state = state;
-        if (state.phase !== before) {
-          this.#epoch++;
-          this.#cancelWait?.();
-        }
-        for (const effect of effects) this.#perform(effect);
-      }
-      this.#signals.shift();
-    }
-  }
-
-  #perform(effect: Effect): void {
-    const { env } = this.#context;
-    switch (effect.type) {
-      case 'acquire':
-        this.#acquire(effect.renew);
-        break;
-      case 'open':
-        void this.#open(effect.token);
-        break;
-      case 'adopt':
-        this.#current?.abort();
-        this.#current = this.#opening;
-        this.#opening = undefined;
-        break;
-      case 'abort':
-        this.#abort(effect.what);
-        break;
-      case 'wait': {
-        const answer = this.#now(() => this.#dispatch({ type: 'timer' }));
-        const ms = backoffMs(effect.failures, effect.floorMs, () => env.random());
-        this.#cancelWait = env.after(ms, () => void this.#telling.then(answer));
-        break;
-      }
-      case 'report': {
-        this.#telling = this.#tell(effect.error);
-        if (!effect.awaited) break;
-        const { source } = this.#context;
-        const answer = this.#now(() => this.#dispatch({ type: 'reported', ...this.#offer(source.current) }));
-        void this.#telling.then(answer);
-        break;
-      }
-      case 'bury':
-        this.#context.source.markDead(effect.token);
-        break;
-      case 'forget':
-        this.#delivery.forget();
-        this.#owner = undefined;
-        break;
-      case 'recall':
-        this.#delivery.recall();
-        break;
-      case 'announce_connected': {
-        this.#printed = false;
-        const { connectionId = '', resumed = false } = this.#stream ?? {};
-        this.#call(() => this.#options.onConnected?.({ connectionId, resumed }));
-        break;
-      }
-      case 'announce_disconnected':
-        if (!this.#over || effect.reason === 'unsubscribed') {
-          this.#call(() => this.#options.onDisconnected?.(effect.reason));
-        }
-        break;
-      case 'renew':
-        this.#renew(effect.token);
-        break;
-      case 'plan_renewal':
-        this.#planRenewal(effect.failures);
-        break;
-    }
-  }
-
-  /** `run`, unless the phase has changed since. */
-  #now(run: () => void): () => void {
-    const epoch = this.#epoch;
-    return () => {
-      if (epoch === this.#epoch) run();
-    };
-  }
-
-  #offer(token: string | null): OfferedToken {
-    const owner = this.#owner;
-    return {
-      token,
-      dead: token !== null && this.#context.source.isDead(token),
-      same: token === null || owner === undefined || samePrincipal(owner, token),
-    };
-  }
-
-  #acquire(renew: boolean): void {
-    let signal: Signal;
-    const answer = this.#now(() => this.#dispatch(signal));
-    void this.#context.source
-      .acquire(renew)
-      .then(
-        (token) => {
-          signal = { type: 'token', ...this.#offer(token) };
-        },
-        (cause: unknown) => {
-          const error = RealtimeError.is(cause) ? cause : new RealtimeError('AUTH_ERROR', { cause });
-          signal = { type: 'token_failed', error };
-        },
-      )
-      .then(answer);
-  }
-
-  #abort(what: 'open' | 'opening' | 'both'): void {
-    if (what !== 'open') {
-      this.#opening?.abort();
-      this.#opening = undefined;
-    }
-    if (what !== 'opening') {
-      this.#current?.abort();
-      this.#current = undefined;
-      this.#cancelRenewal?.();
-      this.#cancelWatch?.();
-      this.#renewals++;
-    }
-  }
-
-  async #open(token: string): Promise<void> {
-    const { config, env } = this.#context;
-    const controller = new AbortController();
-    this.#opening = controller;
-    // Reconnecting while the application is slow would only end the same way.
-    await this.#delivery.room();
-    if (this.#opening !== controller) return;
-    this.#overlap = new Set();
-    const { cursor } = this.#delivery;
-    const bytes = (): void => {
-      this.#seen = env.now();
-    };
-    let stream: OpenStream;
-    try {
-      stream = await openStream(config, env, { token, selection: this.#options, cursor }, bytes, controller);
-    } catch (error) {
-      if (this.#opening === controller) this.#dispatch({ type: 'refused', error: error as RealtimeError });
-      return;
-    }
-    if (this.#opening !== controller) return;
-    this.#stream = stream;
-    this.#owner = token;
-    if (stream.id !== undefined && this.#overlap.size === 0) this.#delivery.position(stream.id);
-    this.#dispatch({ type: 'connected' });
-    this.#watch(controller);
-    await this.#read(stream.frames, controller);
-  }
-
-  async #read(frames: AsyncIterable<Frame>, controller: AbortController): Promise<void> {
-    let signal: Signal = { type: 'ended', reason: 'network' };
-    try {
-      for await (const frame of frames) {
-        if (this.#current !== controller) return;
-        this.#take(frame);
-        while (this.#delivery.full && this.#current === controller) {
-          // Not reading is what slows the service down; meanwhile silence means nothing.
-          this.#seen = Number.POSITIVE_INFINITY;
-          await this.#delivery.room();
-          this.#seen = this.#context.env.now();
-        }
-      }
-    } catch (cause) {
-      if (cause instanceof SyntaxError) {
-        signal = { type: 'failed', error: foreignAnswer(eventsUrl(this.#context.config), { cause }) };
-      }
-    }
-    if (this.#current === controller) this.#dispatch(signal);
-  }
-
-  #take({ id, event, system }: Frame): void {
-    if (event) this.#takeEvent(event, id);
-    else if (system?.type === 'gap') this.#delivery.gap({ reason: system.reason, id: id ?? '' });
-    else if (id !== undefined && this.#overlap.size === 0) this.#delivery.position(id);
-    if (system?.type === 'error') {
-      const error = RealtimeError.fromBody(system) ?? foreignAnswer(eventsUrl(this.#context.config));
-      this.#dispatch({ type: 'failed', error });
-    } else if (system?.type === 'closing') {
-      this.#dispatch({ type: 'ended', reason: system.reason });
-    } else if (system?.type === 'expiring') {
-      this.#planRenewal(0, 0);
-    }
-  }
-
-  #takeEvent(event: RealtimeEvent, id = this.#delivery.cursor ?? ''): void {
-    if (this.#opening) {
-      this.#overlap.add(id);
-      if (this.#overlap.size > MAX_OVERLAP) this.#opening.abort();
-    } else if (this.#overlap.delete(id)) {
-      // The old stream has delivered it already.
-      return;
-    }
-    this.#delivery.event(event, id);
-  }
-
-  /** Looks, as long as this stream is the open one, whether it is still alive. */
-  #watch(controller: AbortController): void {
-    if (this.#current !== controller) return;
-    this.#check();
-    this.#cancelWatch?.();
-    // Held, since a timer that is left over keeps a program alive after its last subscription.
-    this.#cancelWatch = this.#context.env.after(CHECK_MS, () => this.#watch(controller));
-  }
-
-  #check(): void {
-    if (this.#current && this.#context.env.now() - this.#seen > IDLE_MS) {
-      this.#dispatch({ type: 'ended', reason: 'network' });
-    }
-  }
-
-  #renew(token: string): void {
-    const { config, env } = this.#context;
-    const turn = ++this.#renewals;
-    const answer = (signal: Signal): void => {
-      if (turn === this.#renewals) this.#dispatch(signal);
-    };
-    renewToken(config, env, this.#stream?.connectionId ?? '', token).then(
-      () => answer({ type: 'renewed' }),
-      (error: RealtimeError) => answer({ type: 'renewal_failed', error }),
-    );
-  }
-
-  #planRenewal(failures: number, inMs?: number): void {
-    const { config, env, source } = this.#context;
-    this.#cancelRenewal?.();
-    if (config.refresh !== 'beforeExpiry' || !source.refreshes) return;
-    const ms = failures > 0 ? backoffMs(failures, 0, () => env.random()) : (inMs ?? source.renewInMs());
-    if (ms !== undefined) this.#cancelRenewal = env.after(ms, () => this.#dispatch({ type: 'renew_due' }));
-  }
-
-  /** Calls a handler; what it throws is told to `onError`. */
-  #call(handler: () => unknown): void {
-    const tell = (cause: unknown): Promise<void> => this.#tell(new RealtimeError('HANDLER_ERROR', { cause }));
-    try {
-      Promise.resolve(handler()).catch(tell);
-    } catch (cause) {
-      void tell(cause);
-    }
-  }
+  const delivery = createDelivery(options.lastEventId ?? null, blame);
 
   /** Tells `onError`, and waits for it. Never rejects. */
-  async #tell(error: RealtimeError): Promise<void> {
-    if (this.#over) return;
-    const { onError } = this.#options;
-    if (!onError) {
-      const { action } = ERROR_CODES[error.code];
-      const routine = action === 'new-token' && this.#state.refreshes;
-      const known = action === 'retry' && this.#printed;
-      if (!routine && !known) printError(error);
-      this.#printed ||= action === 'retry';
-      return;
-    }
+  async function tell(error: RealtimeError): Promise<void> {
+    const { code, recoverable } = error;
     try {
-      await onError.call(this.#options, error);
+      if (over) return;
+      if (options.onError) return void (await options.onError(error));
     } catch (cause) {
-      printError(new RealtimeError('HANDLER_ERROR', { message: 'onError threw an error.', cause }));
+      return printError(new RealtimeError('HANDLER_ERROR', { cause }));
+    }
+    // Nobody listens. Print what is final, and the beginning of an outage; an expiry that the SDK mends is neither.
+    const outage = recoverable && code !== 'HANDLER_ERROR';
+    if (!outage || !(printed || (code === 'TOKEN_EXPIRED' && source.refreshes))) printError(error);
+    printed ||= outage;
+  }
+
+  /** Tells `onError` what a handler threw. */
+  function blame(cause: unknown): Promise<void> {
+    return tell(new RealtimeError('HANDLER_ERROR', { cause }));
+  }
+
+  /** Calls a handler that nothing waits for. */
+  async function call(handler: () => unknown): Promise<void> {
+    try {
+      await handler();
+    } catch (cause) {
+      await blame(cause);
     }
   }
+
+  const offer = (token: string | null): OfferedToken => ({
+    token,
+    dead: source.isDead(token),
+    same: !token || !owner || samePrincipal(owner, token),
+  });
+
+  /** Runs the machine. What comes while a step is in hand, from a handler, waits for its turn. */
+  function dispatch<S extends SignalName>(name: S, signal: Signals[S]): void {
+    const run = (): void => {
+      // After `unsubscribe` nothing else is heard, not even what waited before it.
+      if (over && name !== 'unsubscribe') return;
+      const { phase } = state;
+      const [next, effects] = step(state, name, signal, env.now());
+      state = next;
+      if (next.phase !== phase) {
+        phases++;
+        cancelWait?.();
+      }
+      for (const effect of effects) perform(effect);
+    };
+    if (steps.push(run) > 1) return;
+    for (; steps[0]; steps.shift()) steps[0]();
+  }
+
+  function perform([type, argument, floorMs]: Effect): void {
+    /** `dispatch`, unless the phase has changed since. */
+    const phase = phases;
+    const answer: typeof dispatch = (name, signal) => {
+      if (phase === phases) dispatch(name, signal);
+    };
+    switch (type) {
+      case 'acquire':
+        source.acquire(argument).then(
+          (token) => answer('token', offer(token)),
+          (error: RealtimeError) => answer('token_failed', { error }),
+        );
+        break;
+      case 'open':
+        void open(argument);
+        break;
+      case 'adopt': {
+        current?.abort();
+        current = opening;
+        opening = undefined;
+        printed = false;
+        const { connectionId, resumed } = stream as OpenStream;
+        void call(() => options.onConnected?.({ connectionId, resumed }));
+        break;
+      }
+      case 'abort': {
+        const before = current;
+        current = undefined;
+        before?.abort();
+        abortOpening();
+        cancelRenewal?.();
+        cancelWatch?.();
+        renewals++;
+        if (before) void call(() => options.onDisconnected?.(argument));
+        break;
+      }
+      case 'wait':
+        cancelWait = env.after(backoffMs(argument, floorMs, env.random()), async () => {
+          await telling;
+          answer('timer', {});
+        });
+        break;
+      case 'report':
+        telling = tell(argument);
+        break;
+      case 'bury':
+        source.bury(argument);
+        break;
+      case 'drop':
+        delivery.drop(argument);
+        if (argument) owner = undefined;
+        break;
+      case 'renew':
+        renew(argument);
+        break;
+      case 'plan':
+        plan(argument > 0 ? backoffMs(argument, 0, env.random()) : source.renewInMs());
+        break;
+    }
+  }
+
+  function abortOpening(): void {
+    opening?.abort();
+    opening = undefined;
+  }
+
+  const see = (): void => {
+    seen = env.now();
+  };
+
+  async function open(token: string): Promise<void> {
+    const controller = new AbortController();
+    opening = controller;
+    // Reconnecting while the application is slow would only end the same way.
+    await delivery.done();
+    overlap = new Set();
+    try {
+      if (opening !== controller) return;
+      const opened = await openStream(context, token, options, delivery.cursor(), see, controller);
+      if (opening !== controller) return;
+      stream = opened;
+      owner = token;
+      if (opened.id && !overlap.size) delivery.put(opened.id);
+      dispatch('connected', {});
+      watch(controller);
+    } catch (error) {
+      if (opening !== controller) return;
+      opening = undefined;
+      return dispatch('refused', { error: error as RealtimeError });
+    }
+    void read(stream.frames, controller);
+  }
+
+  async function read(frames: AsyncIterable<Frame>, controller: AbortController): Promise<void> {
+    let error: RealtimeError | undefined;
+    try {
+      for await (const frame of frames) {
+        if (current !== controller) return;
+        take(frame);
+        // Not reading is what slows the service down; meanwhile silence means nothing.
+        seen = Number.POSITIVE_INFINITY;
+        await delivery.done();
+        see();
+      }
+    } catch (cause) {
+      if (cause instanceof SyntaxError) error = foreignAnswer(realtimeUrl(config), { cause });
+    }
+    if (current === controller) end(error);
+  }
+
+  function end(error?: RealtimeError): void {
+    const code = error?.code ?? 'NETWORK_ERROR';
+    const reason = code === 'NETWORK_ERROR' ? 'network' : code === 'TOKEN_EXPIRED' ? 'expired' : 'error';
+    dispatch('ended', { reason, error });
+  }
+
+  function take({ id = delivery.cursor() ?? '', event, system }: Frame): void {
+    if (event) {
+      if (opening) {
+        overlap.add(id);
+        if (overlap.size > MAX_OVERLAP) opening.abort();
+      } else if (overlap.delete(id)) {
+        // The old stream has delivered it already.
+        return;
+      }
+      return delivery.put(id, () => options.onEvent(event, { id }));
+    }
+    const { type, reason } = system as SystemEvent & { readonly reason: never };
+    if (type === 'gap') delivery.put(id, () => options.onGap?.({ reason, id }));
+    else if (id && !overlap.size) delivery.put(id);
+    if (type === 'error') end(RealtimeError.fromBody(system) ?? new RealtimeError('INTERNAL_ERROR'));
+    if (type === 'closing') dispatch('ended', { reason });
+    if (type === 'expiring') plan(0);
+  }
+
+  /** Looks now and then, as long as this stream is the open one, whether it is still alive. */
+  function watch(controller: AbortController): void {
+    if (current !== controller) return;
+    cancelWatch?.();
+    cancelWatch = env.after(CHECK_MS, () => watch(controller));
+    look();
+  }
+
+  function look(): void {
+    if (current && env.now() - seen > IDLE_MS) end();
+  }
+
+  function renew(token: string): void {
+    abortOpening();
+    const turn = ++renewals;
+    const answer: typeof dispatch = (name, signal) => {
+      if (turn === renewals) dispatch(name, signal);
+    };
+    const url = realtimeUrl(config, `connections/${encodeURIComponent(stream?.connectionId ?? '')}/token`);
+    post(context, url, `Bearer ${token}`).then(
+      () => answer('renewed', {}),
+      (error: RealtimeError) => answer('token_failed', { error }),
+    );
+  }
+
+  function plan(ms: number | undefined): void {
+    cancelRenewal?.();
+    if (ms !== undefined && source.refreshes && config.refresh === 'beforeExpiry') {
+      cancelRenewal = env.after(ms, () => dispatch('renew_due', {}));
+    }
+  }
+
+  const unlisten = source.onChange((token) => dispatch('set_token', offer(token)));
+  const cancelStart = env.after(0, () => {
+    unwatch = watchNetwork(
+      () => {
+        look();
+        dispatch('online', {});
+      },
+      // A service on this machine needs no network.
+      () => config.loopback || dispatch('offline', {}),
+      look,
+    );
+    dispatch('timer', {});
+  });
+
+  return {
+    get state() {
+      return state.phase;
+    },
+    get connectionId() {
+      return current && stream ? stream.connectionId : null;
+    },
+    get lastEventId() {
+      return delivery.lastEventId();
+    },
+    handled: async () => delivery.done(true),
+    unsubscribe() {
+      if (over) return;
+      dispatch('unsubscribe', {});
+      over = true;
+      delivery.drop(false);
+      cancelStart();
+      unlisten();
+      unwatch?.();
+    },
+  };
 }
