@@ -25,15 +25,17 @@ export function iterate(context: SubscriptionContext, options: EventsOptions): R
         });
       },
       onError(error) {
-        const fail = (): void => {
-          failure = error;
-          wake?.();
-        };
-        // Thrown once the loop has had the events that came before.
-        if (!error.recoverable) void subscription?.handled().then(fail);
+        if (!error.recoverable) void fail(error);
         return options.onError?.(error);
       },
     });
+
+  /** Throws the error out of the loop, once it has had the events that came before. */
+  async function fail(error: RealtimeError): Promise<void> {
+    await subscription?.handled();
+    failure = error;
+    wake?.();
+  }
 
   const iterator: RealtimeEvents = {
     get lastEventId() {
@@ -43,19 +45,20 @@ export function iterate(context: SubscriptionContext, options: EventsOptions): R
     async next() {
       if (!over) subscription ??= begin();
       release?.();
-      while (!event && !failure && !over) {
+      for (;;) {
+        const value = event;
+        event = undefined;
+        if (value) return { value };
+        if (failure || over) break;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
-      const value = event;
-      event = undefined;
-      if (value) return { value };
       const error = failure;
       failure = undefined;
-      await iterator.return();
+      const result = await iterator.return();
       if (error) throw error;
-      return { done: true, value: undefined };
+      return result;
     },
     async return() {
       over = true;

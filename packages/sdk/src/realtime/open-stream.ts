@@ -46,16 +46,12 @@ export async function openStream(
     const headers: Record<string, string> = { accept: EVENT_STREAM };
     if (config.delivery === 'query') query.set('access_token', token);
     else if (config.delivery === 'header') headers.authorization = bearer;
-    else query.set('ticket', `${(await post(context, realtimeUrl(config, 'tickets'), bearer)).ticket}`);
-    const search = `${query}`;
-    const {
-      body,
-      status,
-      headers: answer,
-    } = await send(context, search ? `${url}?${search}` : url, {
-      headers,
-      signal: controller.signal,
-    });
+    else {
+      const { ticket } = await post(context, realtimeUrl(config, 'tickets'), bearer);
+      query.set('ticket', String(ticket));
+    }
+    const init = { headers, signal: controller.signal };
+    const { body, status, headers: answer } = await send(context, `${url}?${query.toString()}`, init);
     if (!body || !answer.get('content-type')?.startsWith(EVENT_STREAM)) throw foreignAnswer(url, { status });
     const frames = readFrames(body, onBytes);
     const { value } = await frames.next();

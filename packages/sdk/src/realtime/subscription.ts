@@ -158,9 +158,8 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
         break;
       }
       case 'wait':
-        cancelWait = env.after(backoffMs(argument, floorMs, env.random()), async () => {
-          await telling;
-          answer('timer', {});
+        cancelWait = env.after(backoffMs(argument, floorMs, env.random()), () => {
+          void telling.then(() => answer('timer', {}));
         });
         break;
       case 'report':
