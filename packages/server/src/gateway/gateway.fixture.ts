@@ -151,6 +151,7 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
         return behind.open(request);
       },
       end: () => false,
+      redecide: () => false,
       find: () => undefined,
       list: () => [],
       drain: async () => {},

@@ -1,3 +1,4 @@
+import type { Place } from '../broker/port.ts';
 import type { FrameList } from './frame-list.ts';
 import type { EventFrame } from './frames.ts';
 import type { Selection, Term } from './selection.ts';
@@ -15,6 +16,8 @@ export class Audience<Member extends Linked<Member>> implements Indexed {
   foundFor: EventFrame | undefined;
   /** What waits for the flush of this turn. */
   pending: FrameList;
+  /** The place up to which its live streams have everything, when it was last written to by itself. */
+  writtenTo: Place;
   /** Streams that hold it, live or not yet; at 0 it is forgotten. */
   holders = 0;
   /** Live streams. */
@@ -22,9 +25,10 @@ export class Audience<Member extends Linked<Member>> implements Indexed {
   /** The live streams, as a list through their own fields. */
   first: Member | undefined;
 
-  constructor(selection: Selection, empty: FrameList) {
+  constructor(selection: Selection, empty: FrameList, writtenTo: Place) {
     this.selection = selection;
     this.pending = empty;
+    this.writtenTo = writtenTo;
   }
 
   get terms(): readonly Term[] {

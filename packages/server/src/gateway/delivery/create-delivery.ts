@@ -94,6 +94,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const stream = streams.find(connectionId);
       return stream !== undefined && streams.end(stream, ending);
     },
+    redecide: (connectionId, access, told) => {
+      const stream = streams.find(connectionId);
+      if (stream) streams.redecide(stream, access, told);
+      return stream !== undefined;
+    },
     find: (connectionId) => streams.find(connectionId),
     *list(workspace) {
       for (const stream of streams.list()) if (workspace === undefined || stream.workspace === workspace) yield stream;

@@ -1,10 +1,11 @@
-import type { Broker, Position, StoredEvent } from '../broker/port.ts';
+import { type Broker, comparePlaces, type Position, type StoredEvent } from '../broker/port.ts';
 import type { Audience } from './audience.ts';
 import type { CatchUp, LiveSide } from './catch-up.ts';
 import type { Effects } from './effects.ts';
 import { FrameList } from './frame-list.ts';
 import { EventFrame } from './frames.ts';
 import { Ring } from './ring.ts';
+import type { Selection } from './selection.ts';
 import type { Stream } from './stream.ts';
 import { Turn } from './turn.ts';
 import { WorkspaceFeed } from './workspace-feed.ts';
@@ -38,6 +39,8 @@ export class Hub implements LiveSide {
   /** The empty list, from which all lists of one turn grow. */
   readonly nothing: FrameList = FrameList.empty();
   #position: Position;
+  /** The place of the last flush: every live stream has everything up to here. */
+  #writtenTo: Position;
   #dirty: Audience<Stream>[] = [];
 
   constructor(options: HubOptions) {
@@ -45,6 +48,7 @@ export class Hub implements LiveSide {
     this.broker = options.broker;
     this.effects = options.effects;
     this.#position = options.broker.head();
+    this.#writtenTo = this.#position;
     this.ring = new Ring(options.ringBytes, this.#position);
     this.turn = new Turn(options.effects, () => this.#flush());
     this.#unsubscribe = options.broker.subscribe((batch, through) => this.#dispatch(batch, through));
@@ -82,6 +86,22 @@ export class Hub implements LiveSide {
     stream.audience.add(stream);
   }
 
+  /**
+   * Gives a stream another selection. What was matched for it by the old one and is not written yet is
+   * taken back: it goes on from what it has, and joins again judged by the new one.
+   */
+  reselect(stream: Stream, selection: Selection): void {
+    const feed = this.feed(stream.workspace);
+    const old = stream.audience;
+    stream.audience = feed.hold(selection);
+    if (stream.state === 'live' && stream.audience !== old) {
+      old.remove(stream);
+      stream.position = comparePlaces(old.writtenTo, this.#writtenTo) > 0 ? old.writtenTo : this.#writtenTo;
+      feed.catchUp.add(stream);
+    }
+    feed.release(old);
+  }
+
   #dispatch(batch: readonly StoredEvent[], through: Position): void {
     this.#position = through;
     for (const catchUp of this.catchingUp) this.turn.add(catchUp);
@@ -108,11 +128,13 @@ export class Hub implements LiveSide {
 
   /** Writes at once what an audience waits for. */
   flushAudience(audience: Audience<Stream>): void {
+    audience.writtenTo = this.#position;
     audience.pending.users += audience.size;
     this.#write(audience);
   }
 
   #flush(): void {
+    this.#writtenTo = this.#position;
     const dirty = this.#dirty;
     if (dirty.length === 0) return;
     this.#dirty = [];

@@ -61,7 +61,7 @@ export class Opening implements Work {
         retry: RETRY_FROM + Math.floor(this.#effects.random() * (RETRY_TO - RETRY_FROM + 1)),
         workspace,
         connectionId: stream.connectionId,
-        tokenExpiresAt: request.access.token.expiresAt,
+        tokenExpiresAt: stream.access.token.expiresAt,
         // A cursor that leads to a `gap` is said here too: a client that breaks off before the `gap` comes back with it.
         id: request.cursor ?? broker.cursorAt(workspace, head),
         resumed: located?.kind === 'at',

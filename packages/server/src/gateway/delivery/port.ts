@@ -72,6 +72,12 @@ export interface Delivery {
   openStream(request: StreamRequest): Promise<StreamReply>;
   /** Ends one stream now; `false` when there is none of this id. Its `onEnd` is called before this returns. */
   end(connectionId: string, ending: StreamEnding): boolean;
+  /**
+   * Puts a new decision in the place of a stream's: after a renewal in place, or when it was asked anew.
+   * Of the same principal and workspace. Events that are not written yet are judged by the new grants;
+   * the token's end moves, the lifetime does not. `false` when there is no stream of this id.
+   */
+  redecide(connectionId: string, access: Access, told: 'renewed' | 'silently'): boolean;
   /** The stream of this id. */
   find(connectionId: string): StreamInfo | undefined;
   /** The open streams of a workspace, or of all, oldest first. */

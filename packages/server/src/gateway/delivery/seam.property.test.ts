@@ -11,7 +11,7 @@ type Step =
   | { readonly do: 'publish'; readonly workspace: 'a' | 'b'; readonly structures: readonly ('x' | 'y')[] }
   | { readonly do: 'dispatch'; readonly count: number }
   | { readonly do: 'open'; readonly workspace: 'a' | 'b'; readonly only: 'x' | undefined; readonly cursor: number }
-  | { readonly do: 'resume' | 'block' | 'drain' | 'leave'; readonly which: number }
+  | { readonly do: 'resume' | 'block' | 'drain' | 'redecide'; readonly which: number }
   | { readonly do: 'turn' | 'settle' }
   | { readonly do: 'answer'; readonly which: number; readonly fail: boolean }
   | { readonly do: 'trim'; readonly seq: number }
@@ -40,7 +40,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      do: fc.constantFrom('resume' as const, 'block' as const, 'drain' as const),
+      do: fc.constantFrom('resume' as const, 'block' as const, 'drain' as const, 'redecide' as const),
       which: fc.nat(8),
     }),
   },
@@ -120,9 +120,17 @@ class Scene {
         return world.broker.trim(step.seq);
       case 'pass':
         return world.effects.pass(step.milliseconds);
+      case 'redecide': {
+        // Another decision that allows the same: another audience, and nothing that the subscriber may notice.
+        const { wish, subscriber } = this.opened[step.which % Math.max(this.opened.length, 1)] ?? {};
+        if (!wish || !subscriber) return;
+        const grants = [this.n % 2 ? {} : { structures: ['x', 'y'] }];
+        const { access } = world.request({ ...wish, grants }, subscriber);
+        world.delivery.redecide(subscriber.connectionId, access, 'silently');
+        return;
+      }
       case 'block':
       case 'drain':
-      case 'leave':
       default: {
         const { connection } = this.opened[step.which % Math.max(this.opened.length, 1)]?.subscriber ?? {};
         if (!connection) return;

@@ -15,7 +15,9 @@ const JOIN_BYTES = 16 * 1024;
 export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
   readonly connectionId: string;
   readonly request: StreamRequest;
-  readonly audience: Audience<Stream>;
+  /** What it is allowed now; renewals replace it. */
+  access: StreamRequest['access'];
+  audience: Audience<Stream>;
   readonly openedAt: number;
   /** When the token dies, monotonic ms: nothing is written from then on. */
   expiresAt: number;
@@ -47,15 +49,12 @@ export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
   ) {
     this.connectionId = connectionId;
     this.request = request;
+    this.access = request.access;
     this.audience = audience;
     this.openedAt = times.openedAt;
     this.expiresAt = times.expiresAt;
     this.endsAt = times.endsAt;
     this.wroteAt = times.now;
-  }
-
-  get access(): StreamRequest['access'] {
-    return this.request.access;
   }
 
   get address(): string {
@@ -67,7 +66,7 @@ export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
   }
 
   get workspace(): string {
-    return this.request.access.workspace;
+    return this.access.workspace;
   }
 
   get unsentBytes(): number {

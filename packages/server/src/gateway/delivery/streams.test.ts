@@ -501,6 +501,73 @@ describe('the end', () => {
   });
 });
 
+describe('a new decision', () => {
+  const narrow = { grants: [{ filter: 'data.n:gt:2' }] };
+
+  test('judges what is not written yet by the new grants, and skips and repeats nothing', async () => {
+    const world = new World();
+    const subscriber = await world.subscribe();
+    await world.publish('a', order(1));
+    await world.broker.append({ workspace: 'a', events: [2, 3].map((n) => JSON.stringify(order(n))) });
+    const { access } = world.request(narrow, subscriber);
+    expect(world.delivery.redecide(subscriber.connectionId, access, 'silently')).toBe(true);
+    await world.broker.append({ workspace: 'a', events: [1, 4].map((n) => JSON.stringify(order(n))) });
+    await world.effects.settle();
+    expect(numbers(subscriber)).toEqual([1, 3, 4]);
+    await world.publish('a', order(0), order(5));
+    expect(numbers(subscriber)).toEqual([1, 3, 4, 5]);
+    expect(world.delivery.redecide('cn_99', access, 'silently')).toBe(false);
+  });
+
+  test('does not repeat what was written in the middle of a turn', async () => {
+    const world = new World();
+    const subscriber = await world.subscribe();
+    // A neighbour with the same selection ends: what both wait for is written at once.
+    const neighbour = await world.subscribe();
+    await world.broker.append({ workspace: 'a', events: [JSON.stringify(order(3))] });
+    world.delivery.end(neighbour.connectionId, { kind: 'closing', reason: 'closed' });
+    world.delivery.redecide(subscriber.connectionId, world.request(narrow, subscriber).access, 'silently');
+    await world.publish('a', order(4));
+    expect(numbers(subscriber)).toEqual([3, 4]);
+  });
+
+  test('a stream that catches up goes on by the new grants', async () => {
+    const world = new World({ ringBytes: 1 });
+    const [id = ''] = await world.publish('a', order(0));
+    await world.publish('a', order(1), order(3));
+    world.broker.automatic = false;
+    const subscriber = await world.subscribe({ cursor: id });
+    world.delivery.redecide(subscriber.connectionId, world.request(narrow, subscriber).access, 'silently');
+    world.broker.answer(0);
+    await world.effects.settle();
+    expect(numbers(subscriber)).toEqual([3]);
+  });
+
+  test('a renewal moves the end of the token, tells of it, and leaves the lifetime', async () => {
+    const world = new World();
+    const subscriber = await world.subscribe({ expiresIn: 10_000 });
+    const { access } = world.request({ expiresIn: 7_200_000 }, subscriber);
+    world.delivery.redecide(subscriber.connectionId, access, 'renewed');
+    expect(subscriber.connection.system.at(-1)).toEqual({
+      type: 'renewed',
+      tokenExpiresAt: new Date(access.token.expiresAt).toISOString(),
+    });
+    await world.effects.pass(60_000);
+    expect(subscriber.ends).toEqual([]);
+    await world.effects.pass(3_240_000);
+    expect(subscriber.ends).toEqual([{ connectionId: 'cn_1', reason: 'lifetime' }]);
+  });
+
+  test('a token that dies sooner ends the stream sooner', async () => {
+    const world = new World();
+    const subscriber = await world.subscribe();
+    const { access } = world.request({ expiresIn: 2000 }, subscriber);
+    world.delivery.redecide(subscriber.connectionId, access, 'silently');
+    await world.effects.pass(2100);
+    expect(subscriber.ends[0]?.code).toBe('TOKEN_EXPIRED');
+  });
+});
+
 describe('lists', () => {
   test('know the open streams of a workspace, oldest first', async () => {
     const world = new World();

@@ -1,4 +1,5 @@
 import { errorBody, type ServerErrorCode } from '@centrali-io/protocol';
+import type { Access } from '../access/access.ts';
 import type { Broker } from '../broker/port.ts';
 import type { Connection } from './connection.ts';
 import type { Effects } from './effects.ts';
@@ -6,7 +7,7 @@ import { PING, systemFrame } from './frames.ts';
 import { Hub } from './hub.ts';
 import { endsOf } from './lifetime.ts';
 import type { StreamEnding, StreamRequest } from './port.ts';
-import type { Selection } from './selection.ts';
+import { Selection } from './selection.ts';
 import { Stream } from './stream.ts';
 import { TimeWheel } from './time-wheel.ts';
 import type { Work } from './turn.ts';
@@ -125,6 +126,19 @@ export class Streams implements Work {
     this.#over(stream, ending.reason, ending.kind === 'error' ? ending.code : undefined);
     if (stream.connection) this.#say(stream, ending);
     return true;
+  }
+
+  /** Puts a new decision in the place of a stream's. Throws what `Selection` throws. */
+  redecide(stream: Stream, access: Access, told: 'renewed' | 'silently'): void {
+    this.hub.reselect(stream, new Selection(stream.request.selection, access.grants, access.placeholders));
+    const now = this.#effects.monotonic();
+    stream.access = access;
+    stream.expiresAt = now + (access.token.expiresAt - this.#effects.now());
+    if (told === 'renewed' && stream.state !== 'opening') {
+      const tokenExpiresAt = new Date(access.token.expiresAt).toISOString();
+      stream.write(systemFrame({ type: 'renewed', tokenExpiresAt }), now);
+    }
+    this.#schedule(stream);
   }
 
   /** The client went before it had a connection. */

@@ -35,7 +35,7 @@ export class WorkspaceFeed {
   hold(selection: Selection): Audience<Stream> {
     let audience = this.#audiences.get(selection.key);
     if (!audience) {
-      audience = new Audience(selection, this.#nothing);
+      audience = new Audience<Stream>(selection, this.#nothing, this.#hub.position);
       this.#audiences.set(selection.key, audience);
       this.#index.add(audience);
     }
