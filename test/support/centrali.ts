@@ -187,14 +187,20 @@ export interface DevOptions extends ChildOptions {
   readonly args?: readonly string[];
 }
 
+/** What every `dev` of a test has: all tests are one address, and no test waits for a drain of 25 s. */
+const TEST_ENV = {
+  CENTRALI_DRAIN_SECONDS: '1',
+  CENTRALI_LIMITS_CONNECTS_PER_SECOND_PER_ADDRESS: '0',
+  CENTRALI_LIMITS_REQUESTS_PER_SECOND_PER_PRINCIPAL: '0',
+};
+
 /** Starts `centrali dev --port 0 --json` on a data folder of its own; resolves when it is ready. */
 export async function startDev(options: DevOptions = {}): Promise<Dev> {
   const folder = options.data === undefined ? temporaryFolder() : undefined;
   const data = options.data ?? join(folder?.path ?? '', 'data');
   const child = startCommand(
     ['dev', '--port', String(options.port ?? 0), '--json', '--data', data, ...(options.args ?? [])],
-    // The default is spread over 25 s, which no test waits for.
-    { ...options, env: { CENTRALI_DRAIN_SECONDS: '1', ...options.env } },
+    { ...options, env: { ...TEST_ENV, ...options.env } },
   );
   const after = async (end: () => Promise<void>): Promise<void> => {
     await end();

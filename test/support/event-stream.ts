@@ -63,15 +63,18 @@ export async function openStream(url: string | URL, init: RequestInit = {}): Pro
   const response = await fetch(url, { redirect: 'manual', ...init, signal: controller.signal });
   const reader = response.body?.getReader();
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  let text = '';
-  let from = 0;
+  // Everything that came, and what of it has not been taken yet.
+  const chunks: string[] = [];
+  const text = (): string => chunks.join('');
+  let pending = '';
   let ended: unknown;
 
   function take(): Block | undefined {
-    const end = text.indexOf('\n\n', from);
+    const end = pending.indexOf('\n\n');
     if (end === -1) return undefined;
-    const raw = text.slice(from, end + 2);
-    from = end + 2;
+    // A copy: a slice would keep all that came with it in memory for as long as an id is kept.
+    const raw = Buffer.from(pending.slice(0, end + 2)).toString();
+    pending = pending.slice(end + 2);
     return parseBlock(raw);
   }
   async function more(timeoutMs: number): Promise<boolean> {
@@ -79,14 +82,18 @@ export async function openStream(url: string | URL, init: RequestInit = {}): Pro
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`nothing more within ${timeoutMs} ms after:\n${text.slice(-1500)}`)),
+        () => reject(new Error(`nothing more within ${timeoutMs} ms after:\n${text().slice(-1500)}`)),
         timeoutMs,
       );
     });
     try {
       const { done, value } = await Promise.race([reader.read(), timeout]);
       if (done) ended = 'end';
-      else text += decoder.decode(value, { stream: true });
+      else {
+        const chunk = decoder.decode(value, { stream: true });
+        chunks.push(chunk);
+        pending += chunk;
+      }
     } catch (error) {
       if (error instanceof Error && error.message.startsWith('nothing more')) {
         controller.abort();
@@ -100,7 +107,7 @@ export async function openStream(url: string | URL, init: RequestInit = {}): Pro
   }
   const stream: EventStream = {
     response,
-    text: () => text,
+    text,
     close: () => controller.abort(),
     async next(timeoutMs = DEFAULT_MS) {
       const deadline = performance.now() + timeoutMs;
@@ -108,7 +115,7 @@ export async function openStream(url: string | URL, init: RequestInit = {}): Pro
         const block = take();
         if (block) return block;
         if (!(await more(deadline - performance.now())))
-          throw new Error(`the stream ended (${String(ended)}) after:\n${text.slice(-1500)}`);
+          throw new Error(`the stream ended (${String(ended)}) after:\n${text().slice(-1500)}`);
       }
     },
     async until(accept, timeoutMs = DEFAULT_MS) {

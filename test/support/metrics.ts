@@ -20,3 +20,8 @@ export async function metric(internalUrl: string, name: string): Promise<number>
   }
   return sum;
 }
+
+/** How many questions the gateway has put to IAM so far. */
+export function iamChecks(internalUrl: string): Promise<number> {
+  return metric(internalUrl, 'centrali_iam_checks_total');
+}
