@@ -5,7 +5,6 @@ export type { GatewayLimits } from './access/admit.ts';
 export type { HttpDecisionsOptions } from './access/http-decisions.ts';
 export { createHttpDecisions } from './access/http-decisions.ts';
 export type { Batch, Broker, Located, Page, Place, Position, StoredEvent } from './broker/port.ts';
-export { BrokerUnavailable, IdempotencyConflict } from './broker/port.ts';
 export { LogInUse } from './broker/sqlite/lock.ts';
 export type { SqliteBroker, SqliteBrokerOptions } from './broker/sqlite/open.ts';
 export { openSqliteBroker } from './broker/sqlite/open.ts';
