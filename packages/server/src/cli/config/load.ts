@@ -64,7 +64,8 @@ export function loadConfig(sources: ConfigSources): Loaded {
   unknownKeys(file, faults);
   unknownVariables(sources.env, faults);
 
-  const config = parse(values, origins, faults);
+  const parsed = parse(values, origins, faults);
+  const config = { ...parsed, data: resolve(cwd, parsed.data) };
   const internalCredential = readCredential(config, sources.env, faults);
   contradictions(config, internalCredential, faults);
   if (faults.length > 0) throw new ConfigFaults(unique(faults));
