@@ -14,14 +14,6 @@ import { endOnFault, startFailure, untilSignal } from './serve.ts';
 const WORKSPACE = 'demo';
 const ADMIN_TOKEN_SECONDS = 12 * 3600;
 
-/** How `dev` differs from the usual configuration. */
-export const DEV_DEFAULTS: Readonly<Record<string, unknown>> = {
-  devTokens: true,
-  drainSeconds: 1,
-  'internal.port': 0,
-  logLevel: 'warn',
-};
-
 /** Options of `dev`. */
 export interface DevOptions extends Loaded {
   readonly tls: boolean;

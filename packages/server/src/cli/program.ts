@@ -5,13 +5,11 @@ import { findTarget, type Target, type TargetFlags } from './client/target.ts';
 import { check } from './commands/check.ts';
 import { testFilter } from './commands/filter.ts';
 import { init } from './commands/init.ts';
-import * as operate from './commands/operate.ts';
 import { type PublishFlags, publish } from './commands/publish.ts';
 import { type SubscribeFlags, subscribe } from './commands/subscribe.ts';
-import { DEV_DEFAULTS, dev } from './dev.ts';
+import { type Config, DEV_DEFAULTS } from './config/index.ts';
 import { configFrom, type Flags, list, whole, withConfig, withTarget } from './flags.ts';
 import type { Io, Output } from './io.ts';
-import { start } from './start.ts';
 
 /** Makes the command. Actions throw; the caller says it and sets the exit code. */
 export function createProgram(io: Io, version: string): Command {
@@ -51,16 +49,22 @@ function addService(program: Command, io: Io): void {
       'after',
       '\nExamples:\n  $ centrali dev\n  $ centrali dev --port 0 --json\n  $ centrali dev --tls --data /tmp/try',
     )
-    .action((flags: Flags) =>
-      dev({ ...configFrom(flags, io, DEV_DEFAULTS), tls: flags.tls === true, json: flags.json === true }, io),
-    );
+    .action(async (flags: Flags) => {
+      const options = { ...configFrom(flags, io, DEV_DEFAULTS), tls: flags.tls === true, json: flags.json === true };
+      const { dev } = await import('./dev.ts');
+      await dev(options, io);
+    });
   withConfig(program.command('start').description('run the service (production)'))
     .option('--json', 'one line of JSON on stdout when ready')
     .addHelpText(
       'after',
       '\nEvery option of the configuration file is also a flag and a variable; see: centrali init --output -\nExamples:\n  $ centrali start --config centrali.jsonc\n  $ centrali start --config centrali.jsonc --role gateway',
     )
-    .action((flags: Flags) => start(configFrom(flags, io), flags.json === true, io));
+    .action(async (flags: Flags) => {
+      const loaded = configFrom(flags, io);
+      const { start } = await import('./start.ts');
+      await start(loaded, flags.json === true, io);
+    });
   program
     .command('init')
     .description('write a commented configuration')
@@ -73,24 +77,32 @@ function addService(program: Command, io: Io): void {
   withConfig(program.command('check').description('tell what is wrong or weak in a configuration'))
     .option('--json', 'one JSON object instead of text')
     .action((flags: Flags) => check(configFrom(flags, io), Date.now(), flags.json === true, io));
-  withConfig(program.command('migrate').description("bring the data folder to this version's schema"))
-    .option('--json', 'one JSON object instead of text')
-    .action((flags: Flags) => operate.migrate(configFrom(flags, io).config, { json: flags.json === true }, io));
 }
 
+/** Commands on the store load the service's parts only when they run. */
+type Operate = typeof import('./commands/operate.ts');
+
 function addOperator(program: Command, io: Io): void {
-  const out = (flags: Flags): Output => ({ json: flags.json === true });
   const on = (parent: Command, name: string, description: string): Command =>
     withConfig(parent.command(name).description(description)).option('--json', 'one JSON object instead of text');
+  const run = async (flags: Flags, work: (operate: Operate, config: Config, out: Output) => Promise<void>) => {
+    const { config } = configFrom(flags, io);
+    await work(await import('./commands/operate.ts'), config, { json: flags.json === true });
+  };
+  on(program, 'migrate', "bring the data folder to this version's schema").action((flags: Flags) =>
+    run(flags, (operate, config, out) => operate.migrate(config, out, io)),
+  );
   const workspace = program.command('workspace').description('workspaces of the data folder (operator)');
   on(workspace, 'create <slug>', 'make a workspace and a service account with role owner')
     .option('--owner <sub>', 'also make this user an owner')
     .addHelpText('after', '\nExample:\n  $ centrali workspace create acme --config centrali.jsonc')
     .action((slug: string, flags: Flags) =>
-      operate.createWorkspace(configFrom(flags, io).config, slug, flags.owner as string | undefined, out(flags), io),
+      run(flags, (operate, config, out) =>
+        operate.createWorkspace(config, slug, flags.owner as string | undefined, out, io),
+      ),
     );
   on(workspace, 'list', 'list workspaces').action((flags: Flags) =>
-    operate.listWorkspaces(configFrom(flags, io).config, out(flags), io),
+    run(flags, (operate, config, out) => operate.listWorkspaces(config, out, io)),
   );
   for (const [verb, state] of [
     ['suspend', 'suspended'],
@@ -98,18 +110,19 @@ function addOperator(program: Command, io: Io): void {
     ['delete', 'deleted'],
   ] as const) {
     on(workspace, `${verb} <slug>`, `${verb} a workspace${verb === 'delete' ? ', for good' : ''}`).action(
-      (slug: string, flags: Flags) => operate.setWorkspace(configFrom(flags, io).config, slug, state, out(flags), io),
+      (slug: string, flags: Flags) =>
+        run(flags, (operate, config, out) => operate.setWorkspace(config, slug, state, out, io)),
     );
   }
   const keys = program.command('keys').description('signing keys of the data folder (operator)');
   on(keys, 'list', 'list keys').action((flags: Flags) =>
-    operate.listKeys(configFrom(flags, io).config, out(flags), io),
+    run(flags, (operate, config, out) => operate.listKeys(config, out, io)),
   );
   on(keys, 'rotate', 'publish a new key, which signs once every cache must know it').action((flags: Flags) =>
-    operate.rotateKeys(configFrom(flags, io).config, out(flags), io),
+    run(flags, (operate, config, out) => operate.rotateKeys(config, out, io)),
   );
   on(keys, 'revoke <kid>', 'withdraw a key: its tokens are dead at once').action((kid: string, flags: Flags) =>
-    operate.revokeKey(configFrom(flags, io).config, kid, out(flags), io),
+    run(flags, (operate, config, out) => operate.revokeKey(config, kid, out, io)),
   );
 }
 

@@ -188,3 +188,11 @@ function flatten(shape: Readonly<Record<string, z.ZodType>>, prefix: string, def
 
 /** All options, in the order of the file that `init` writes. */
 export const SETTINGS: readonly Setting[] = flatten(CONFIG.shape, '', CONFIG.parse({}));
+
+/** How `dev` differs from the usual configuration. */
+export const DEV_DEFAULTS: Readonly<Record<string, unknown>> = {
+  devTokens: true,
+  drainSeconds: 1,
+  'internal.port': 0,
+  logLevel: 'warn',
+};
