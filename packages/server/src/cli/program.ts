@@ -92,6 +92,9 @@ function addOperator(program: Command, io: Io): void {
   on(program, 'migrate', "bring the data folder to this version's schema").action((flags: Flags) =>
     run(flags, (operate, config, out) => operate.migrate(config, out, io)),
   );
+  on(program, 'backup <folder>', 'copy state and log, while the service runs').action((folder: string, flags: Flags) =>
+    run(flags, (operate, config, out) => operate.backup(config, folder, out, io)),
+  );
   const workspace = program.command('workspace').description('workspaces of the data folder (operator)');
   on(workspace, 'create <slug>', 'make a workspace and a service account with role owner')
     .option('--owner <sub>', 'also make this user an owner')

@@ -322,6 +322,21 @@ describe('the rest', () => {
     expect((await centrali(['migrate', ...data])).code).toBe(0);
   });
 
+  it('copies the data folder of a running service, so that a service can go on with the copy', async () => {
+    const copy = join(folder, 'copy');
+    await centrali(['publish', '--event', 'kept']);
+    expect(await centrali(['backup', copy, '--data', folder])).toMatchObject({ code: 0, err: '' });
+    expect(statSync(join(copy, 'state.db')).mode & 0o077).toBe(0);
+    expect(statSync(join(copy, 'log.db')).mode & 0o077).toBe(0);
+    expect(await centrali(['backup', copy, '--data', folder])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('there already'),
+    });
+    expect(await centrali(['backup', join(folder, 'x'), '--data', join(folder, 'none')])).toMatchObject({ code: 2 });
+    expect((await centrali(['workspace', 'list', '--data', copy])).out).toMatch(/demo\s+active/);
+    expect((await centrali(['migrate', '--data', copy])).code).toBe(0);
+  });
+
   it('writes a configuration once, which check accepts', async () => {
     const path = join(folder, 'centrali.jsonc');
     expect((await centrali(['init', '--output', path, '--public-url', 'http://127.0.0.1:8080'])).code).toBe(0);

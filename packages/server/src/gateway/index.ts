@@ -7,7 +7,7 @@ export { createHttpDecisions } from './access/http-decisions.ts';
 export type { Batch, Broker, Located, Page, Place, Position, StoredEvent } from './broker/port.ts';
 export { LogInUse } from './broker/sqlite/lock.ts';
 export type { SqliteBroker, SqliteBrokerOptions } from './broker/sqlite/open.ts';
-export { openSqliteBroker } from './broker/sqlite/open.ts';
+export { backupLog, openSqliteBroker } from './broker/sqlite/open.ts';
 export type { Retention } from './broker/sqlite/retention.ts';
 export type { Gateway, GatewayOptions, GatewayStatus } from './create-gateway.ts';
 export { createGateway } from './create-gateway.ts';

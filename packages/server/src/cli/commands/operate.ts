@@ -1,9 +1,9 @@
 /** Commands that work on the store itself: whoever may read the data folder is the operator. */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isWorkspaceSlug } from '@centrali-io/protocol';
-import { openSqliteBroker } from '../../gateway/index.ts';
-import { createIam, type Iam, type WorkspaceState } from '../../iam/index.ts';
+import { backupLog, openSqliteBroker } from '../../gateway/index.ts';
+import { backupState, createIam, type Iam, type WorkspaceState } from '../../iam/index.ts';
 import { Refusal } from '../../resource-server/index.ts';
 import type { Config } from '../config/index.ts';
 import { CommandFailure, type Io, type Output, printJson, printTable, usage } from '../io.ts';
@@ -122,6 +122,25 @@ export async function revokeKey(config: Config, kid: string, out: Output, io: Io
   if (done === undefined) throw new CommandFailure('There is no such key.', { remedy: 'See: centrali keys list' });
   if (out.json) printJson(io, { kid, ...done });
   else io.stdout.write(`Key ${kid} is withdrawn: its tokens are dead.\n`);
+}
+
+/** `backup`: consistent copies of both files, while the service runs. */
+export async function backup(config: Config, folder: string, out: Output, io: Io): Promise<void> {
+  const names = ['state.db', 'log.db'].filter((name) => existsSync(join(config.data, name)));
+  if (names.length === 0) throw usage(`${config.data} holds neither state.db nor log.db.`, 'Name it: --data PATH');
+  const there = ['state.db', 'log.db'].find((name) => existsSync(join(folder, name)));
+  if (there !== undefined) throw usage(`${join(folder, there)} is there already.`, 'Choose a new folder.');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const name of names) {
+    const [file, target] = [join(config.data, name), join(folder, name)];
+    if (name === 'state.db') backupState(file, target);
+    else await backupLog(file, target);
+  }
+  if (out.json) printJson(io, { folder, files: names });
+  else
+    io.stdout.write(
+      `${names.join(' and ')} are copied to ${folder}. They hold keys: keep them as safe as the originals.\n`,
+    );
 }
 
 /** `migrate`: brings both files to this version's schema. */

@@ -36,6 +36,15 @@ export interface SqliteBroker extends Broker {
   backup(file: string): Promise<void>;
 }
 
+/**
+ * Does what `SqliteBroker.backup` does, also while another process has the log open: it only reads.
+ * Rejects with what SQLite says when there is no log, or when the target exists.
+ */
+export async function backupLog(file: string, target: string): Promise<void> {
+  const { thread } = await startThread({ role: 'backup', file, retention: DEFAULT_RETENTION, target: resolve(target) });
+  await thread.terminate();
+}
+
 /** Tells a thread to close and waits until it has; one that is gone already has the id -1. */
 async function endThread(thread: Worker): Promise<void> {
   if (thread.threadId === -1) return;
@@ -60,7 +69,7 @@ export async function openSqliteBroker(options: SqliteBrokerOptions): Promise<Sq
   });
   try {
     const reader = await startThread<Extract<ReaderReply, { type: 'open' }>>({ ...data, role: 'reader' });
-    return new EmbeddedLog(file, data, writer.thread, writer.first, reader.thread);
+    return new EmbeddedLog(file, writer.thread, writer.first, reader.thread);
   } catch (error) {
     await writer.thread.terminate();
     throw error;
@@ -68,7 +77,6 @@ export async function openSqliteBroker(options: SqliteBrokerOptions): Promise<Sq
 }
 
 class EmbeddedLog implements SqliteBroker {
-  readonly #data: Omit<ThreadData, 'role'>;
   readonly #file: string;
   readonly #writer: Worker;
   readonly #reader: Worker;
@@ -81,9 +89,8 @@ class EmbeddedLog implements SqliteBroker {
   #detail: string | undefined;
   #closing = false;
 
-  constructor(file: string, data: Omit<ThreadData, 'role'>, writer: Worker, opened: Opened, reader: Worker) {
+  constructor(file: string, writer: Worker, opened: Opened, reader: Worker) {
     this.#file = file;
-    this.#data = data;
     this.#writer = writer;
     this.#reader = reader;
     this.#epoch = opened.epoch;
@@ -169,9 +176,8 @@ class EmbeddedLog implements SqliteBroker {
     return this.#detail === undefined ? { ready: true } : { ready: false, detail: this.#detail };
   }
 
-  async backup(target: string): Promise<void> {
-    const { thread } = await startThread({ ...this.#data, role: 'backup', target: resolve(target) });
-    await thread.terminate();
+  backup(target: string): Promise<void> {
+    return backupLog(this.#file, target);
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 /** Entry of the log's threads: the writer, the reader, and one that makes a backup. */
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { sharedClock } from './clock.ts';
@@ -156,6 +157,8 @@ function read(port: MessagePort, { file }: ThreadData): void {
 }
 
 function backup(port: MessagePort, { file, target }: ThreadData): void {
+  // SQLite writes into an empty file, too; so nobody else may read it, not for a moment.
+  closeSync(openSync(target ?? '', 'wx', 0o600));
   const db = new DatabaseSync(file, { readOnly: true, timeout: 2000 });
   db.prepare('VACUUM INTO ?').run(target ?? '');
   db.close();
