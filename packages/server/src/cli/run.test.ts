@@ -211,6 +211,41 @@ describe('administration', () => {
   });
 });
 
+describe('connections', () => {
+  it('are listed and closed beside a running dev, by a short token of its operator', { timeout: 20_000 }, async () => {
+    const { io, code } = await subscribing('--count', '1');
+    const { items } = JSON.parse((await centrali(['connections', 'list', '--json'])).out) as {
+      items: { id: string; principal: string }[];
+    };
+    expect(items).toEqual([
+      {
+        id: expect.stringMatching(/^cn_[0-9a-f]{32}$/),
+        principal: readDevData(folder)?.clientId,
+        kind: 'service',
+        clientId: readDevData(folder)?.clientId,
+        address: '127.0.0.1',
+        openedAt: expect.stringMatching(/Z$/),
+        expiresAt: expect.stringMatching(/Z$/),
+        state: 'live',
+        unsentBytes: 0,
+        requestId: expect.stringMatching(/^req_/),
+      },
+    ]);
+    const table = await centrali(['connections', 'list']);
+    expect(table).toMatchObject({ code: 0, err: '' });
+    expect(table.out).toContain(items[0]?.id);
+    const closed = await centrali(['connections', 'close', items[0]?.id ?? '']);
+    expect(closed).toMatchObject({ code: 0, out: `Connection ${items[0]?.id} is closed.\n` });
+    const again = await centrali(['connections', 'close', items[0]?.id ?? '']);
+    expect(again.code).toBe(1);
+    expect(again.err).toContain('NOT_FOUND');
+    // The subscription comes back by itself, and misses nothing.
+    await centrali(['publish', '--event', 'closed_meanwhile']);
+    expect(await code).toBe(0);
+    expect(io.out()).toContain('closed_meanwhile');
+  });
+});
+
 describe('where and who', () => {
   it('needs a server, a workspace and credentials, and says how to give them', async () => {
     const lost = async (env: Record<string, string>): Promise<string> => {

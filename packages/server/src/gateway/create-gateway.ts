@@ -21,9 +21,11 @@ import type { Authority } from './access/authorize.ts';
 import { ChangeFeed } from './access/change-feed.ts';
 import { DecisionQueue } from './access/decisions.ts';
 import type { Broker } from './broker/port.ts';
+import { closeConnection, listConnections } from './connections.ts';
 import type { Delivery } from './delivery/port.ts';
 import { publish } from './publish.ts';
 import type { Reply } from './reply.ts';
+import { handlerOf, type Routes } from './routes.ts';
 import { wantsErrorsAsStream } from './selection.ts';
 import { refusalStream, subscribe } from './subscribe.ts';
 
@@ -95,9 +97,6 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** A handler of one route. */
-type Handler = (request: ServerRequest, workspace: string, attempt: Attempt) => Promise<Reply>;
-
 /** Makes the gateway and starts to follow IAM's change feed. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { baseUrl, broker, delivery, log, queryTokens = 'allow' } = options;
@@ -105,32 +104,15 @@ export function createGateway(options: GatewayOptions): Gateway {
   const authority = makeAuthority({ ...options, now, monotonic, random });
   let draining = false;
 
-  /** The routes: the rest of the path, then the method. */
-  const routes: ReadonlyMap<string, ReadonlyMap<string, Handler>> = new Map([
-    [
-      'events',
-      new Map<string, Handler>([
-        [
-          'GET',
-          (request, workspace, attempt) => subscribe({ authority, delivery, queryTokens }, request, workspace, attempt),
-        ],
-        ['POST', (request, workspace, attempt) => publish({ authority, broker }, request, workspace, attempt)],
-      ]),
-    ],
-  ]);
-
-  function handlerOf(method: string, rest: string): Handler {
-    const methods = routes.get(rest);
-    if (!methods) throw new Refusal('NOT_FOUND', 'no_route');
-    const handler = methods.get(method);
-    if (!handler) {
-      throw new Refusal('METHOD_NOT_ALLOWED', 'no_method', {
-        headers: { allow: [...methods.keys(), 'OPTIONS'].join(', ') },
-      });
-    }
-    if (draining) throw new Refusal('UNAVAILABLE', 'draining');
-    return handler;
-  }
+  const routes: Routes = {
+    events: {
+      GET: (request, { workspace }, attempt) =>
+        subscribe({ authority, delivery, queryTokens }, request, workspace, attempt),
+      POST: (request, { workspace }, attempt) => publish({ authority, broker }, request, workspace, attempt),
+    },
+    connections: { GET: (...call) => listConnections({ authority, delivery }, ...call) },
+    'connections/{id}': { DELETE: (...call) => closeConnection({ authority, delivery }, ...call) },
+  };
 
   function refused(refusal: Refusal, request: ServerRequest, workspace: string, attempt: Attempt): void {
     options.onRefusal?.(refusal);
@@ -167,7 +149,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     async handle(request, { workspace, rest }) {
       const attempt: Attempt = {};
       try {
-        return await handlerOf(request.method, rest)(request, workspace, attempt);
+        const { handler, connectionId } = handlerOf(routes, request.method, rest);
+        if (draining) throw new Refusal('UNAVAILABLE', 'draining');
+        return await handler(request, { workspace, connectionId }, attempt);
       } catch (error) {
         const refusal = asRefusal(error, request.id, log);
         return answerRefusal(refusal, request, { workspace, rest }, attempt);

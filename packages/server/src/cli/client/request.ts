@@ -11,9 +11,15 @@ export async function callAdmin(target: Target, method: string, path: string, bo
   return await call(target, method, `${adminPath(target.workspace)}/${path}`, body);
 }
 
-/** Calls any route of the target as an administrator. */
-export async function call(target: Target, method: string, path: string, body?: unknown): Promise<unknown> {
-  const token = await bearerOf(target, 'iam:manage');
+/** Calls any route of the target with a token for one permission; an administrator's by default. */
+export async function call(
+  target: Target,
+  method: string,
+  path: string,
+  body?: unknown,
+  permission = 'iam:manage',
+): Promise<unknown> {
+  const token = await bearerOf(target, permission);
   const response = await send(`${target.baseUrl}${path}`, {
     method,
     headers: {
@@ -46,8 +52,10 @@ export async function listAdmin(target: Target, path: string, limit = 10_000): P
 }
 
 /** The token to send: the one given, or a new one by client credentials with the scope that is needed. */
-export async function bearerOf({ baseUrl, credentials }: Target, scope?: string): Promise<string> {
+export async function bearerOf(target: Target, scope?: string): Promise<string> {
+  const { baseUrl, credentials } = target;
   if (credentials.kind === 'token') return credentials.token;
+  if (credentials.kind === 'dev') return scope === 'iam:manage' ? credentials.token : await operatorToken(target);
   const encode = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1);
   const basic = Buffer.from(`${encode(credentials.clientId)}:${encode(credentials.clientSecret)}`).toString('base64');
   const response = await send(`${baseUrl}${PATHS.token}`, {
@@ -58,6 +66,19 @@ export async function bearerOf({ baseUrl, credentials }: Target, scope?: string)
   const answer = (await read(response)) as { access_token?: string };
   if (typeof answer.access_token !== 'string') throw new CommandFailure('The token endpoint gave no token.');
   return answer.access_token;
+}
+
+/** The user that `dev` makes its administrator's token for, an owner. */
+const DEV_OPERATOR = 'operator';
+/** Long enough for one command. */
+const OPERATOR_TOKEN_SECONDS = 60;
+
+/** Beside a running `dev`: a short token of its operator, for what is not administration. */
+async function operatorToken(target: Target): Promise<string> {
+  const body = { sub: DEV_OPERATOR, ttl: OPERATOR_TOKEN_SECONDS };
+  const answer = (await callAdmin(target, 'POST', 'dev-tokens', body)) as { token?: unknown };
+  if (typeof answer.token !== 'string') throw new CommandFailure('The server gave no token.');
+  return answer.token;
 }
 
 /** Sends a request; no redirect is followed. Throws a `CommandFailure` when no answer comes. */

@@ -20,6 +20,8 @@ export interface TargetFlags {
 /** How a command proves who it is. */
 export type Credentials =
   | { readonly kind: 'token'; readonly token: string }
+  /** The administrator's token of a running `dev`: its scope is `iam:manage` and nothing else. */
+  | { readonly kind: 'dev'; readonly token: string }
   | { readonly kind: 'client'; readonly clientId: string; readonly clientSecret: string };
 
 /** A server, a workspace, and credentials for it. */
@@ -84,7 +86,7 @@ function kept(dev: DevData, workspace: string, as: 'principal' | 'administrator'
   if (workspace !== dev.workspace) return undefined;
   if (as === 'principal') return { kind: 'client', clientId: dev.clientId, clientSecret: dev.clientSecret };
   if (dev.adminToken === undefined) throw usage('That dev is not running any more.', 'Start it: npx --no centrali dev');
-  return { kind: 'token', token: dev.adminToken };
+  return { kind: 'dev', token: dev.adminToken };
 }
 
 function secretFile(path: string, flag: string): string {

@@ -298,20 +298,36 @@ async function tokenFromStdin(io: Io): Promise<string> {
   return text;
 }
 
-/** `connections list` and `close`. */
+/** `connections list` and `close`: with a token for `realtime:connections`. */
 export const connections = {
   async list(target: Target, out: Output, io: Io) {
-    const answer = (await call(target, 'GET', `/realtime/workspace/${target.workspace}/connections`)) as {
-      items?: Fields[];
-    };
-    if (out.json) printJson(io, answer);
-    else printTable(io, ['id', 'principal', 'address', 'openedAt', 'expiresAt'], answer.items ?? []);
+    const items: Fields[] = [];
+    let next: string | null = null;
+    let partial = false;
+    do {
+      const page: string = next === null ? '' : `?${new URLSearchParams({ after: next }).toString()}`;
+      const answer = (await callConnections(target, 'GET', page)) as Fields;
+      if (Array.isArray(answer.items)) items.push(...(answer.items as Fields[]));
+      partial ||= answer.partial === true;
+      next = typeof answer.next === 'string' ? answer.next : null;
+    } while (next !== null && items.length < MAX_CONNECTIONS);
+    if (out.json) printJson(io, { items, partial });
+    else printTable(io, ['id', 'principal', 'address', 'openedAt', 'expiresAt'], items);
+    if (partial && !out.json) io.stderr.write('Not every gateway has answered: the list is not complete.\n');
   },
   async close(target: Target, id: string, out: Output, io: Io) {
-    const answer = await call(target, 'DELETE', `/realtime/workspace/${target.workspace}/connections/${segment(id)}`);
+    const answer = await callConnections(target, 'DELETE', `/${segment(id)}`);
     show(io, out, answer, () => `Connection ${printable(id)} is closed.`);
   },
 };
+
+/** Most open streams that one list shows. */
+const MAX_CONNECTIONS = 10_000;
+
+function callConnections(target: Target, method: string, rest: string): Promise<unknown> {
+  const path = `/realtime/workspace/${target.workspace}/connections${rest}`;
+  return call(target, method, path, undefined, 'realtime:connections');
+}
 
 function listOf(value: unknown): string[] {
   return Array.isArray(value) ? value.map((item: unknown) => `  - ${printable(item)}`) : [];

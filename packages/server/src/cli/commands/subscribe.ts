@@ -27,9 +27,9 @@ export async function subscribe(target: Target, flags: SubscribeFlags, io: Io): 
     baseUrl,
     workspaceId: workspace,
     tokenDelivery: 'header',
-    ...(credentials.kind === 'token'
-      ? { token: credentials.token }
-      : { clientId: credentials.clientId, clientSecret: credentials.clientSecret }),
+    ...(credentials.kind === 'client'
+      ? { clientId: credentials.clientId, clientSecret: credentials.clientSecret }
+      : { token: credentials.token }),
   });
   const { count, quiet: _, ...selection } = flags;
   let received = 0;

@@ -52,6 +52,8 @@ export type StreamEnding =
 /** An open stream, for lists. */
 export interface StreamInfo {
   readonly connectionId: string;
+  /** Counts up with each stream of this process. */
+  readonly serial: number;
   readonly access: Access;
   readonly address: string;
   readonly requestId: string;

@@ -14,6 +14,7 @@ const JOIN_BYTES = 16 * 1024;
  */
 export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
   readonly connectionId: string;
+  readonly serial: number;
   readonly request: StreamRequest;
   /** What it is allowed now; renewals replace it. */
   access: StreamRequest['access'];
@@ -45,12 +46,19 @@ export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
     connectionId: string,
     request: StreamRequest,
     audience: Audience<Stream>,
-    times: { readonly openedAt: number; readonly expiresAt: number; readonly endsAt: number; readonly now: number },
+    times: {
+      readonly serial: number;
+      readonly openedAt: number;
+      readonly expiresAt: number;
+      readonly endsAt: number;
+      readonly now: number;
+    },
   ) {
     this.connectionId = connectionId;
     this.request = request;
     this.access = request.access;
     this.audience = audience;
+    this.serial = times.serial;
     this.openedAt = times.openedAt;
     this.expiresAt = times.expiresAt;
     this.endsAt = times.endsAt;

@@ -43,6 +43,7 @@ export class Streams implements Work {
   /** Ended ones whose sockets are not closed yet. */
   readonly #lingering = new Set<Stream>();
   readonly #wheel: TimeWheel<Stream>;
+  #serial = 0;
   #due: Stream[] = [];
   #emptied: (() => void)[] = [];
 
@@ -81,7 +82,12 @@ export class Streams implements Work {
       lifetimeSeconds: this.#limits.lifetimeSeconds,
     });
     const audience = this.hub.feed(access.workspace).hold(selection);
-    const stream = new Stream(this.#newConnectionId(), request, audience, { openedAt, now, ...ends });
+    const stream = new Stream(this.#newConnectionId(), request, audience, {
+      serial: ++this.#serial,
+      openedAt,
+      now,
+      ...ends,
+    });
     this.#open.set(stream.connectionId, stream);
     this.#schedule(stream);
     return stream;
