@@ -22,6 +22,8 @@ export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
   readonly openedAt: number;
   /** When the token dies, monotonic ms: nothing is written from then on. */
   expiresAt: number;
+  /** When its client is told so ahead, monotonic ms; infinite once it has been. */
+  expiringAt: number;
   /** When the stream ends at the latest, monotonic ms. */
   readonly endsAt: number;
   state: 'opening' | 'catching-up' | 'live' | 'over' = 'opening';
@@ -50,6 +52,7 @@ export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
       readonly serial: number;
       readonly openedAt: number;
       readonly expiresAt: number;
+      readonly expiringAt: number;
       readonly endsAt: number;
       readonly now: number;
     },
@@ -61,6 +64,7 @@ export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
     this.serial = times.serial;
     this.openedAt = times.openedAt;
     this.expiresAt = times.expiresAt;
+    this.expiringAt = times.expiringAt;
     this.endsAt = times.endsAt;
     this.wroteAt = times.now;
   }

@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts';
 import type { Effects } from './effects.ts';
 import { PING, systemFrame } from './frames.ts';
 import { Hub } from './hub.ts';
-import { endsOf } from './lifetime.ts';
+import { endsOf, tokenEndsOf } from './lifetime.ts';
 import type { StreamEnding, StreamRequest } from './port.ts';
 import { Selection } from './selection.ts';
 import { Stream } from './stream.ts';
@@ -14,6 +14,8 @@ import type { Work } from './turn.ts';
 
 /** How long a stream that was ended may take to close before it is reset, in ms. */
 const LINGER = 5000;
+/** How long to wait for a full socket before its client is told that its token dies, in ms. */
+const RETELL = 250;
 /** How long a socket may take nothing at all before its stream is slow, in ms. */
 const STUCK = 60_000;
 
@@ -138,8 +140,19 @@ export class Streams implements Work {
   redecide(stream: Stream, access: Access, told: 'renewed' | 'silently'): void {
     this.hub.reselect(stream, new Selection(stream.request.selection, access.grants, access.placeholders));
     const now = this.#effects.monotonic();
+    const { token } = stream.access;
     stream.access = access;
-    stream.expiresAt = now + (access.token.expiresAt - this.#effects.now());
+    // The end of the token that it has stays where it was armed: a clock that was set back lengthens nothing.
+    if (token.expiresAt !== access.token.expiresAt || token.iat !== access.token.iat) {
+      const ends = tokenEndsOf({
+        now: this.#effects.now(),
+        monotonic: now,
+        random: this.#effects.random(),
+        tokenExpiresAt: access.token.expiresAt,
+      });
+      stream.expiresAt = ends.expiresAt;
+      stream.expiringAt = ends.expiringAt;
+    }
     if (told === 'renewed' && stream.state !== 'opening') {
       const tokenExpiresAt = new Date(access.token.expiresAt).toISOString();
       stream.write(systemFrame({ type: 'renewed', tokenExpiresAt }), now);
@@ -184,7 +197,7 @@ export class Streams implements Work {
 
   #schedule(stream: Stream): void {
     const quiet = stream.wroteAt + this.#limits.positionSeconds * 1000;
-    this.#wheel.schedule(stream, Math.min(stream.expiresAt, stream.endsAt, quiet));
+    this.#wheel.schedule(stream, Math.min(stream.expiresAt, stream.expiringAt, stream.endsAt, quiet));
   }
 
   /** Looks after one stream whose time has come. */
@@ -202,10 +215,23 @@ export class Streams implements Work {
     } else if (now >= stream.expiresAt) this.end(stream, EXPIRED);
     else if (now >= stream.endsAt) this.end(stream, LIFETIME);
     else {
+      if (now >= stream.expiringAt && stream.state !== 'opening') this.#expiring(stream, now);
       if (now >= stream.wroteAt + this.#limits.positionSeconds * 1000) this.#quiet(stream, now);
       // It may have been found stuck.
       if (stream.connection === undefined || this.#open.has(stream.connectionId)) this.#schedule(stream);
     }
+  }
+
+  /** Tells the client ahead that its token dies, once for each token. */
+  #expiring(stream: Stream, now: number): void {
+    // Behind bytes that nobody takes it would be read too late, or never.
+    if (stream.unsentBytes > 0) {
+      stream.expiringAt = now + RETELL;
+      return;
+    }
+    stream.expiringAt = Number.POSITIVE_INFINITY;
+    const at = new Date(stream.access.token.expiresAt).toISOString();
+    stream.write(systemFrame({ type: 'expiring', at }), now);
   }
 
   /** Moves the cursor of a quiet stream, or just lets proxies see that it is alive. */
