@@ -15,8 +15,8 @@ const TARGET = new Set(['--url', '--workspace', '--dev-data', '--token-file', '-
 function* commands(parent, name) {
   for (const command of parent.commands) {
     const full = `${name} ${command.name()}`;
-    if (command.commands.length > 0) yield* commands(command, full);
-    else yield { full, command };
+    if (command.commands.length === 0 || command.options.length > 0) yield { full, command };
+    yield* commands(command, full);
   }
 }
 

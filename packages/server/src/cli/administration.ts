@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import type { Target, TargetFlags } from './client/target.ts';
 import * as administer from './commands/administer.ts';
-import { list, whole, withTarget } from './flags.ts';
+import { verifyAudit } from './commands/audit.ts';
+import { configFrom, type Flags, list, whole, withConfig, withTarget } from './flags.ts';
 import type { Io, Output } from './io.ts';
 
 /** Flags of an administration command. */
@@ -124,12 +125,21 @@ export function addAdministration(program: Command, io: Io, administrator: (flag
       );
       return administer.revoke(administrator(flags), Object.fromEntries(by), flags, io);
     });
-  on(program, 'audit', 'the audit log')
+  const audit = on(program, 'audit', 'the audit log')
     .option('--code <code>', 'only this error code')
     .option('--sub <sub>', 'only this principal')
     .option('--kind <kind>', 'only this kind of row')
     .option('--limit <n>', 'at most so many rows', whole, 100)
     .action((flags: With<administer.AuditFlags>) => administer.audit(administrator(flags), flags, flags, io));
+  // What follows `verify` is its own: both have --json.
+  audit.enablePositionalOptions();
+  withConfig(audit.command('verify').description('tell whether rows were changed, removed or moved (operator)'))
+    .option('--since <file>', 'output of an earlier `audit verify --json`: tells a state that was set back')
+    .option('--json', 'one JSON object instead of text')
+    .addHelpText('after', '\nExample:\n  $ centrali audit verify --config centrali.jsonc')
+    .action((flags: Flags) =>
+      verifyAudit(configFrom(flags, io).config, flags.since as string | undefined, { json: flags.json === true }, io),
+    );
   on(program, 'explain', 'why a token (on stdin) or a user may do something here, or not')
     .option('--sub <sub>', 'a user instead of a token')
     .option('--provider <id>', 'of this login provider')

@@ -145,6 +145,7 @@ function openIam(config: Config, issuer: string, log: ProcessLog): Promise<Iam> 
     algorithm: config.tokens.algorithm,
     serviceLifetimeSeconds: config.tokens.serviceLifetimeSeconds,
     userLifetimeSeconds: config.tokens.userLifetimeSeconds,
+    auditMaxAgeSeconds: config.audit.maxAgeSeconds,
     devTokens: config.devTokens,
     allowPrivateAddresses: config.providers.allowPrivateAddresses,
     log,

@@ -18,6 +18,8 @@ export function createProgram(io: Io, version: string): Command {
     .description('Authenticated realtime over Server-Sent Events.')
     .version(version, '-V, --version')
     .exitOverride()
+    // What follows a command's name is the command's own.
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),

@@ -4,6 +4,7 @@ import { SILENT } from '../resource-server/index.ts';
 import { createAccountService } from './accounts/account-service.ts';
 import { registerAdmin } from './admin/plugin.ts';
 import { AuditSpool } from './audit/spool.ts';
+import { verifyAudit } from './audit/verify.ts';
 import { createChangeFeed } from './changes/change-feed.ts';
 import { handleInternal } from './changes/internal.ts';
 import { createDecisions } from './decisions/decisions.ts';
@@ -133,6 +134,7 @@ async function startIam(options: IamOptions, store: Store): Promise<Iam> {
     keys,
     audit,
     feedRows: options.feedRows ?? 100_000,
+    auditMaxAgeSeconds: options.auditMaxAgeSeconds ?? 31_536_000,
     now,
     log,
   });
@@ -143,6 +145,10 @@ async function startIam(options: IamOptions, store: Store): Promise<Iam> {
     handlePublic: server.handle,
     handleInternal: (request) => handleInternal(request, decisions),
     ...operatorActions(services, keys),
+    async verifyAudit(verification) {
+      await audit.flush();
+      return verifyAudit(store, verification);
+    },
     async close() {
       stopHousekeeping();
       await server.close();

@@ -12,6 +12,8 @@ export interface Housekeeping {
   readonly audit: Pick<AuditSpool, 'tick'>;
   /** Rows that the change feed keeps. */
   readonly feedRows: number;
+  /** Age up to which audit rows are kept, in seconds; 0 = for good. */
+  readonly auditMaxAgeSeconds: number;
   readonly now: () => number;
 }
 
@@ -35,11 +37,12 @@ export async function endExpiredCredentials({ store, now }: Pick<Housekeeping, '
 }
 
 /** Forgets what nothing can depend on any more. Each minute. */
-export async function prune({ store, keys, audit, feedRows, now }: Housekeeping): Promise<void> {
+export async function prune({ store, keys, audit, feedRows, auditMaxAgeSeconds, now }: Housekeeping): Promise<void> {
   await store.transaction(async (tx) => {
     await tx.usedJtis.prune(now());
     await tx.revocations.prune(now());
     await tx.feed.trim(feedRows);
+    if (auditMaxAgeSeconds > 0) await tx.audit.prune(now() - auditMaxAgeSeconds * 1_000);
   });
   await keys.prune();
   await audit.tick(now());

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Decisions } from '@centrali-io/protocol';
 import type { Log, ServerRequest } from '../resource-server/index.ts';
+import type { AuditVerdict, VerifyAuditOptions } from './audit/verify.ts';
 import type { SigningAlgorithm } from './keys/algorithm.ts';
 import type { IamServices, NewAccount, RequestContext } from './services.ts';
 import type { SigningKeyRecord, WorkspaceRecord, WorkspaceState } from './store/port.ts';
@@ -29,6 +30,8 @@ export interface IamOptions {
   readonly tokenFailuresPerMinutePerAddress?: number;
   /** Rows that the change feed keeps. Default 100,000. */
   readonly feedRows?: number;
+  /** Age up to which audit rows are kept, in seconds; 0 = for good. Default 31,536,000 (365 days). */
+  readonly auditMaxAgeSeconds?: number;
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
   /** Milliseconds from any moment on, never set back. Default `performance.now`. */
@@ -81,6 +84,8 @@ export interface Iam {
   rotateKeys(): Promise<{ readonly kid: string; readonly signFrom: number }>;
   /** Withdraws a key: its tokens are dead at once. Undefined: no such key. */
   withdrawKey(kid: string): Promise<{ readonly revision: number } | undefined>;
+  /** Walks the chains of the audit log, rows that still wait to be written included. */
+  verifyAudit(options?: VerifyAuditOptions): Promise<AuditVerdict>;
   /** What the routes stand on. */
   readonly services: IamServices;
   close(): Promise<void>;

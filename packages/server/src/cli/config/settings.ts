@@ -143,6 +143,11 @@ export const CONFIG = z.strictObject({
       query: choice(['allow', 'short-lived', 'deny'], 'allow', 'Whether a token may come in the URL'),
     })
     .prefault({}),
+  audit: z
+    .strictObject({
+      maxAgeSeconds: number(365 * DAY, 36_500 * DAY, 'Age up to which rows of the audit log are kept; 0 = for good'),
+    })
+    .prefault({}),
   drainSeconds: number(25, 3600, 'Time over which streams are ended at shutdown'),
   providers: z
     .strictObject({

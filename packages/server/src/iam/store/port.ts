@@ -276,13 +276,50 @@ export interface UsedJtis {
   prune(now: number): Promise<number>;
 }
 
+/** One end of a chain of audit rows; `seq` 0 before the first row. */
+export interface AuditMark {
+  readonly seq: number;
+  /** 64 hex digits; empty before the first row. */
+  readonly mac: string;
+}
+
+/** The chain of one workspace's audit rows (`audit-chain.ts`). */
+export interface AuditChain {
+  /** Null: what belongs to no workspace. */
+  readonly workspace: string | null;
+  /** The newest row that retention has removed. */
+  readonly anchor: AuditMark;
+  /** The newest row. */
+  readonly head: AuditMark;
+  /** Covers the two, under the key of the state. */
+  readonly seal: string;
+}
+
+/** One row as its chain sees it. */
+export interface AuditLink extends AuditMark {
+  /** The row as it is stored, as text: what `mac` covers beside the `mac` before. */
+  readonly content: string;
+}
+
 export interface AuditReader {
   list(query: AuditQuery): Promise<readonly AuditRow[]>;
+  /** Every chain, and how many there must be; undefined when that number was tampered with. */
+  chains(): Promise<{ readonly chains: readonly AuditChain[]; readonly count: number | undefined }>;
+  /** The chain of one workspace; undefined before its first row. */
+  chain(workspace: string | null): Promise<AuditChain | undefined>;
+  /** Rows of one chain after `seq`, in order. */
+  links(workspace: string | null, after: number, limit: number): Promise<readonly AuditLink[]>;
+  /** Every workspace that has a row, null among them. */
+  workspaces(): Promise<readonly (string | null)[]>;
 }
 export interface AuditLog extends AuditReader {
+  /** Chains the rows on, each to its workspace's. */
   append(rows: readonly NewAuditRow[]): Promise<void>;
-  /** Removes rows older than `before`; says how many. */
-  prune(before: number): Promise<number>;
+  /**
+   * Removes rows older than `before` from the beginning of each chain, up to the first that is not, and at
+   * most `limit` of each (default 10,000); the chain keeps the last of them as its anchor. Says how many.
+   */
+  prune(before: number, limit?: number): Promise<number>;
 }
 
 export interface FeedRow {

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { Kysely, sql } from 'kysely';
+import { auditKeyOf } from './audit-chain.ts';
 import { openNodeSqlite } from './node-sqlite.ts';
 import type { Store } from './port.ts';
 import { countOf } from './sql/counter.ts';
@@ -63,17 +64,20 @@ export async function openSqliteStore({
   };
 
   const { epoch, pepper } = await within('begin immediate', async (connection) => {
-    await migrate(connection);
+    const pepperOf = async (): Promise<Uint8Array> =>
+      Buffer.from(await fact(connection, 'pepper', () => Buffer.from(randomBytes(32)).toString('hex')), 'hex');
+    await migrate(connection, pepperOf);
     head = await countOf(connection, 'revision');
     return {
       epoch: await fact(connection, 'epoch', () => Buffer.from(randomBytes(12)).toString('hex')),
-      pepper: await fact(connection, 'pepper', () => Buffer.from(randomBytes(32)).toString('hex')),
+      pepper: await pepperOf(),
     };
   }).catch(async (error: unknown) => {
     await db.destroy();
     throw error;
   });
 
+  const facts = { epoch, auditKey: auditKeyOf(pepper) };
   let version = sqlite.dataVersion();
   const look = (): void => {
     const seen = sqlite.dataVersion();
@@ -85,13 +89,13 @@ export async function openSqliteStore({
   poll?.unref();
 
   return {
-    pepper: Buffer.from(pepper, 'hex'),
-    read: (fn) => within('begin', (connection) => fn(storeTransaction(connection, epoch, () => {}))),
+    pepper,
+    read: (fn) => within('begin', (connection) => fn(storeTransaction(connection, facts, () => {}))),
     async transaction(fn) {
       let newest = 0;
       const result = await within('begin immediate', (connection) =>
         fn(
-          storeTransaction(connection, epoch, (revision) => {
+          storeTransaction(connection, facts, (revision) => {
             newest = revision;
           }),
         ),

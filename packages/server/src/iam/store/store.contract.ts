@@ -1,5 +1,6 @@
 /** What every Store adapter holds to. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { verifyAudit } from '../audit/verify.ts';
 import type { AccountRecord, NewAuditRow, Store, StoreTransaction } from './port.ts';
 
 /** One state that can be opened, closed and opened again. */
@@ -388,6 +389,44 @@ export function storeContract(name: string, make: () => Promise<StoreFixture>): 
         await write((tx) => tx.audit.append(rows));
         const back = await store.read((view) => view.audit.list({ workspace: 'demo', limit: 2_000 }));
         expect(back.map(({ at }) => at)).toEqual(rows.map(({ at }) => at));
+      });
+    });
+
+    describe('chains of audit rows', () => {
+      const row = (workspace: string | null, at: number): NewAuditRow => ({ workspace, at, kind: 'connect' });
+      const ends = async () =>
+        (await store.read((view) => view.audit.chains())).chains.map(({ workspace, anchor, head }) => [
+          workspace,
+          anchor.seq,
+          head.seq,
+        ]);
+      it('go on for each workspace by itself, over transactions and restarts', async () => {
+        await write((tx) => tx.audit.append([row('demo', 1), row(null, 2), row('demo', 3)]));
+        await reopen();
+        await write(async (tx) => {
+          await tx.audit.append([row('demo', 4)]);
+          await tx.recordChange(CHANGE, AUDIT);
+        });
+        expect(await ends()).toEqual([
+          [null, 0, 2],
+          ['demo', 0, 5],
+        ]);
+        const links = await store.read((view) => view.audit.links('demo', 1, 2));
+        expect(links.map(({ seq }) => seq)).toEqual([3, 4]);
+        expect(new Set(links.map(({ mac }) => mac)).size).toBe(2);
+        expect(await verifyAudit(store)).toMatchObject({ ok: true, chains: [{ rows: 1 }, { rows: 4 }] });
+      });
+      it('keep their place when retention removes their rows', async () => {
+        await write((tx) => tx.audit.append([row('demo', 1), row(null, 2), row('demo', 3)]));
+        expect(await write((tx) => tx.audit.prune(3))).toBe(2);
+        expect(await write((tx) => tx.audit.prune(3))).toBe(0);
+        expect(await ends()).toEqual([
+          [null, 2, 2],
+          ['demo', 1, 3],
+        ]);
+        expect(await store.read((view) => view.audit.workspaces())).toEqual(['demo']);
+        await write((tx) => tx.audit.append([row(null, 9), row('demo', 9)]));
+        expect((await verifyAudit(store)).ok).toBe(true);
       });
     });
 

@@ -12,9 +12,20 @@ import type { Database } from './schema.ts';
 import { signingKeysOf } from './signing-keys.ts';
 import { workspacesOf } from './workspaces.ts';
 
+/** What the state is known by. */
+export interface StoreFacts {
+  readonly epoch: string;
+  /** The key of the audit log's chains. */
+  readonly auditKey: Uint8Array;
+}
+
 /** All tables over one connection that is in a transaction. `changed` hears each revision, before the commit. */
-export function storeTransaction(db: Database, epoch: string, changed: (revision: number) => void): StoreTransaction {
-  const audit = auditOf(db);
+export function storeTransaction(
+  db: Database,
+  { epoch, auditKey }: StoreFacts,
+  changed: (revision: number) => void,
+): StoreTransaction {
+  const audit = auditOf(db, auditKey);
   return {
     workspaces: workspacesOf(db),
     signingKeys: signingKeysOf(db),
