@@ -1,7 +1,7 @@
 import { Refusal } from '../../resource-server/index.ts';
 import { hashSecret, sameHash } from '../accounts/secret.ts';
 import type { AccountRecord, CredentialRecord, Store, WorkspaceRecord } from '../store/port.ts';
-import { readAssertion, verifyAssertion } from './client-assertion.ts';
+import { readAssertion, type SignatureCheck, verifyAssertion } from './client-assertion.ts';
 import { type ClientCredentials, readCredentials } from './credentials.ts';
 import type { Form, OAuthRequest } from './form.ts';
 import type { OAuthLimits } from './limits.ts';
@@ -24,10 +24,13 @@ export interface ClientAuthentication {
   readonly now: () => number;
   /** Told of each failure; the workspace is the account's, null for an unknown client. */
   readonly onFailure: (request: OAuthRequest, reason: string, workspace: string | null) => void;
+  /** How the signature of an assertion is checked; by default with jose. */
+  readonly checkSignature?: SignatureCheck;
 }
 
 /**
- * Authenticates the client (RFC 6749 section 3.2.1). Every failure answers alike, whatever exists; the right
+ * Authenticates the client (RFC 6749 section 3.2.1). Every failure answers alike and takes the same work, whatever
+ * exists: nobody can tell by the time whether a client does. The right
  * secret from a known address passes even while others fail too often.
  */
 export async function authenticateClient(
@@ -46,7 +49,8 @@ export async function authenticateClient(
     const found = await view.accounts.byClientId(clientId);
     return {
       account: found,
-      workspace: found && (await view.workspaces.get(found.workspace)),
+      // Asked for whether there is an account or not: both take the same work.
+      workspace: await view.workspaces.get(found?.workspace ?? ''),
       held: await view.credentials.ofClient(clientId),
     };
   });
@@ -56,7 +60,7 @@ export async function authenticateClient(
   if ('secret' in credentials) credential = secretOf(credentials.secret, live, store.pepper);
   else if (assertion) {
     try {
-      const verified = await verifyAssertion(assertion, live, dependencies.issuer, now());
+      const verified = await verifyAssertion(assertion, live, dependencies.issuer, now(), dependencies.checkSignature);
       const fresh = await store.transaction((tx) => tx.usedJtis.take(clientId, verified.jti, verified.expiresAt));
       if (fresh) credential = verified.credential;
       else reason = 'assertion_replayed';
