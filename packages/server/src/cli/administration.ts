@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Target, TargetFlags } from './client/target.ts';
 import * as administer from './commands/administer.ts';
 import { verifyAudit } from './commands/audit.ts';
+import * as inspect from './commands/inspect.ts';
 import { configFrom, type Flags, list, whole, withConfig, withTarget } from './flags.ts';
 import type { Io, Output } from './io.ts';
 
@@ -10,7 +11,7 @@ import type { Io, Output } from './io.ts';
 type With<Own = object> = TargetFlags & Output & Own;
 
 /** `--account` is the `clientId` of a revocation: `--client-id` says already who asks. */
-interface RevokeWords extends Omit<administer.RevokeFlags, 'clientId'> {
+interface RevokeWords extends Omit<inspect.RevokeFlags, 'clientId'> {
   readonly account?: string;
 }
 
@@ -106,10 +107,10 @@ export function addAdministration(program: Command, io: Io, administrator: (flag
 
   const connections = program.command('connections').description('open streams');
   on(connections, 'list', 'list them').action((flags: With) =>
-    administer.connections.list(administrator(flags), flags, io),
+    inspect.connections.list(administrator(flags), flags, io),
   );
   on(connections, 'close <id>', 'close one').action((id: string, flags: With) =>
-    administer.connections.close(administrator(flags), id, flags, io),
+    inspect.connections.close(administrator(flags), id, flags, io),
   );
 
   on(program, 'revoke', 'end tokens and their streams')
@@ -123,14 +124,14 @@ export function addAdministration(program: Command, io: Io, administrator: (flag
       const by = Object.entries({ jti, sub, clientId, notBefore, provider: of }).filter(
         ([, value]) => value !== undefined,
       );
-      return administer.revoke(administrator(flags), Object.fromEntries(by), flags, io);
+      return inspect.revoke(administrator(flags), Object.fromEntries(by), flags, io);
     });
   const audit = on(program, 'audit', 'the audit log')
     .option('--code <code>', 'only this error code')
     .option('--sub <sub>', 'only this principal')
     .option('--kind <kind>', 'only this kind of row')
     .option('--limit <n>', 'at most so many rows', whole, 100)
-    .action((flags: With<administer.AuditFlags>) => administer.audit(administrator(flags), flags, flags, io));
+    .action((flags: With<inspect.AuditFlags>) => inspect.audit(administrator(flags), flags, flags, io));
   // What follows `verify` is its own: both have --json.
   audit.enablePositionalOptions();
   withConfig(audit.command('verify').description('tell whether rows were changed, removed or moved (operator)'))
@@ -145,5 +146,5 @@ export function addAdministration(program: Command, io: Io, administrator: (flag
     .option('--provider <id>', 'of this login provider')
     .option('--permission <name>', 'realtime:subscribe by default')
     .addHelpText('after', '\nExample:\n  $ centrali explain < token.txt')
-    .action((flags: With<administer.ExplainFlags>) => administer.explain(administrator(flags), flags, flags, io));
+    .action((flags: With<inspect.ExplainFlags>) => inspect.explain(administrator(flags), flags, flags, io));
 }

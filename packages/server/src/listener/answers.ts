@@ -1,7 +1,13 @@
 /** Answers that the listener gives by itself. */
 import { randomBytes } from 'node:crypto';
 import { ERROR_CODES, errorBody } from '@centrali-io/protocol';
-import { ERROR_HEADERS } from '../resource-server/index.ts';
+import { ERROR_HEADERS, Refusal } from '../resource-server/index.ts';
+
+/** A file that is served as it is. */
+export interface ServedFile {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+}
 
 /** A new request id: `req_` and 96 random bits. */
 export function newRequestId(): string {
@@ -35,4 +41,28 @@ export function rawAnswer(error: NodeJS.ErrnoException, requestId: string): stri
     connection: 'close',
   });
   return `HTTP/1.1 ${status} ${phrase}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`;
+}
+
+/** Plain http beyond this machine. Never a redirect, which would carry the query on. */
+export function insecure(): Refusal {
+  return new Refusal('BAD_REQUEST', 'insecure', {
+    message: 'Use https: a token must not travel over plain http beyond this machine.',
+  });
+}
+
+/** A limit of the client's address. */
+export function tooMany(reason: string): Refusal {
+  return new Refusal('RATE_LIMIT_EXCEEDED', reason, { retryAfter: 1 + Math.random() * 4 });
+}
+
+/** A file that any page may load. */
+export function fileResponse(file: ServedFile): Response {
+  return new Response(file.bytes as Uint8Array<ArrayBuffer>, {
+    headers: {
+      'content-type': file.type,
+      'cache-control': 'no-cache',
+      'x-content-type-options': 'nosniff',
+      'cross-origin-resource-policy': 'cross-origin',
+    },
+  });
 }

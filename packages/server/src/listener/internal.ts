@@ -1,15 +1,15 @@
 /** The internal listener: the RPC between gateway and IAM behind its credential, metrics, health. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Socket } from 'node:net';
 import { PATHS } from '@centrali-io/protocol';
 import type { Iam } from '../iam/index.ts';
 import { type Log, Refusal, refusalResponse, type ServerRequest } from '../resource-server/index.ts';
-import { jsonResponse, newRequestId, rawAnswer } from './answers.ts';
+import { jsonResponse, newRequestId } from './answers.ts';
 import type { Metrics } from './metrics.ts';
 import type { Readiness } from './public.ts';
 import { type NodeRequest, type NodeResponse, readRequest } from './request.ts';
 import { sendResponse } from './respond.ts';
 import { closeServer, createNodeServer, listen, type ServerOptions, urlOf } from './server.ts';
+import { watchSockets } from './sockets.ts';
 
 /** What `createInternalListener` is made from. */
 export interface InternalListenerOptions extends ServerOptions {
@@ -35,23 +35,23 @@ export interface InternalListener {
 /** Makes the internal listener. */
 export function createInternalListener(options: InternalListenerOptions): InternalListener {
   const { log, metrics } = options;
-  const sockets = new Set<Socket>();
   const expected = options.credential === undefined ? undefined : digest(options.credential);
   let mounted: InternalMounted | undefined;
 
   const server = createNodeServer(options, (req, res) => {
     req.on('error', ignore);
     res.on('error', ignore);
-    void answer(req, res);
+    const state = sockets.stateOf(req.socket);
+    state.pending += 1;
+    res.once('close', () => {
+      state.pending -= 1;
+    });
+    answer(req, res).catch((error: unknown) => {
+      log.error({ error: String(error) }, 'An answer could not be written');
+      res.destroy();
+    });
   });
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (socket.writable && error.code !== 'ECONNRESET') socket.end(rawAnswer(error, newRequestId()));
-    else socket.destroy();
-  });
+  const sockets = watchSockets(server, metrics);
 
   async function answer(req: NodeRequest, res: NodeResponse): Promise<void> {
     const id = newRequestId();
@@ -101,7 +101,7 @@ export function createInternalListener(options: InternalListenerOptions): Intern
     mount(parts) {
       mounted = parts;
     },
-    close: (graceMs) => closeServer(server, sockets, graceMs),
+    close: (graceMs) => closeServer(server, sockets.open, graceMs),
   };
 }
 

@@ -211,6 +211,23 @@ describe('streams', () => {
     expect(server.metrics.openStreams).toBe(0);
   });
 
+  it('ends a stream that nobody could attach', async () => {
+    const server = await startListener({
+      limits: { connectionsPerAddress: 1, connectsPerSecondPerAddress: 0 },
+      handle: (_, connections) => ({
+        ...streamReply(connections),
+        attach() {
+          throw new Error('a fault');
+        },
+      }),
+    });
+    for (let i = 0; i < 3; i += 1) {
+      expect(await server.raw(headOf(`GET ${EVENTS}`)).text()).not.toContain('data');
+    }
+    expect(server.metrics.openStreams).toBe(0);
+    expect(server.reached).toHaveLength(3);
+  });
+
   it('is over when the client goes', async () => {
     const server = await startListener();
     const client = server.raw(headOf(`GET ${EVENTS}`));

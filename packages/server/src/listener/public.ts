@@ -1,13 +1,12 @@
 /** The public listener: everything of `contracts/http.md` comes in here. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type Http2SecureServer } from 'node:http2';
-import type { Socket } from 'node:net';
 import { matchRealtimePath, PATHS } from '@centrali-io/protocol';
 import { type Connection, type Gateway, isStreamReply } from '../gateway/index.ts';
 import type { Iam } from '../iam/index.ts';
 import { type Log, Refusal, refusalResponse, type ServerRequest } from '../resource-server/index.ts';
 import { limitKey, trustedProxies } from './address.ts';
-import { jsonResponse, newRequestId, rawAnswer } from './answers.ts';
+import { fileResponse, insecure, jsonResponse, newRequestId, type ServedFile, tooMany } from './answers.ts';
 import { createCors, type OriginPolicy } from './cors.ts';
 import { type AddressLimits, AddressTable } from './limits.ts';
 import type { Metrics } from './metrics.ts';
@@ -23,6 +22,7 @@ import {
   type TlsFiles,
   urlOf,
 } from './server.ts';
+import { ownState, type SocketState, watchSockets } from './sockets.ts';
 
 /** What `createPublicListener` is made from. */
 export interface PublicListenerOptions extends ServerOptions {
@@ -42,12 +42,6 @@ export interface PublicListenerOptions extends ServerOptions {
 export interface Readiness {
   readonly ready: boolean;
   readonly [part: string]: unknown;
-}
-
-/** A file that is served as it is. */
-export interface ServedFile {
-  readonly type: string;
-  readonly bytes: Uint8Array;
 }
 
 /** What stands behind the listener. */
@@ -72,19 +66,6 @@ export interface PublicListener {
   close(graceMs: number): Promise<void>;
 }
 
-/** What is known of one HTTP/1.1 socket. */
-interface SocketState {
-  /** Requests whose answers are not out yet. */
-  pending: number;
-  /** A stream has taken the socket, or is about to; or it is closing. No further request runs on it. */
-  taken: boolean;
-  /** The answer that is on its way ends the connection. */
-  closing: boolean;
-}
-
-/** How long the last answer of a connection may take, in ms. */
-const CLOSING = 5000;
-
 /** Makes the public listener. Throws a `TypeError` for an unreadable entry of `trustedProxies`. */
 export function createPublicListener(options: PublicListenerOptions): PublicListener {
   const { log, metrics } = options;
@@ -93,14 +74,12 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
   const cors = createCors(options.origins, (origin) =>
     log.warn({ origin }, `An origin was refused. If it is yours, allow it: --allow-origin ${origin}`),
   );
-  const sockets = new Set<Socket>();
-  const states = new WeakMap<Socket, SocketState>();
   let mounted: Mounted | undefined;
 
   const server = createNodeServer(options, (req, res) => {
     req.on('error', ignore);
     res.on('error', ignore);
-    const state = isHttp2(req) ? { pending: 0, taken: false, closing: false } : stateOf(req.socket);
+    const state = isHttp2(req) ? ownState() : sockets.stateOf(req.socket);
     // A pipelined request behind a stream would wait for hours, and run under another's eyes.
     if (state.taken) {
       if (!state.closing) req.socket.destroy();
@@ -110,38 +89,14 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     res.once('close', () => {
       state.pending -= 1;
     });
-    void answer(req, res, state);
+    answer(req, res, state).catch((error: unknown) => {
+      log.error({ error: String(error) }, 'An answer could not be written');
+      res.destroy();
+    });
   });
+  const sockets = watchSockets(server, metrics);
 
-  function stateOf(socket: Socket): SocketState {
-    let state = states.get(socket);
-    if (!state) {
-      state = { pending: 0, taken: false, closing: false };
-      states.set(socket, state);
-    }
-    return state;
-  }
-
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    const state = stateOf(socket);
-    // The bytes behind a refused head make no sense either; the refusal is on its way.
-    if (state.closing) {
-      socket.setTimeout(CLOSING, () => socket.destroy());
-      return;
-    }
-    const free = socket.writable && state.pending === 0 && !state.taken;
-    state.taken = true;
-    metrics.refused('listener', 'BAD_REQUEST', error.code ?? 'parser');
-    if (free && error.code !== 'ECONNRESET') socket.end(rawAnswer(error, newRequestId()), () => socket.destroy());
-    else socket.destroy();
-  });
-  server.on('drop', () => metrics.refused('listener', 'UNAVAILABLE', 'max_connections'));
-
-  /** Answers one request. Never rejects. */
+  /** Answers one request. */
   async function answer(req: NodeRequest, res: NodeResponse, state: SocketState): Promise<void> {
     const id = newRequestId();
     const origins = req.rawHeaders.filter((_, i, raw) => i % 2 === 1 && raw[i - 1]?.toLowerCase() === 'origin');
@@ -183,6 +138,8 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     metrics.refused('listener', refusal.code, refusal.reason);
     if (refusal.code === 'INTERNAL_ERROR') log.error({ requestId, error: String(error) }, 'The listener failed');
     else log.info({ requestId, code: refusal.code, reason: refusal.reason }, 'Refused at the listener');
+    // Half an answer, or a stream that nobody feeds, must not stay.
+    if (res.headersSent) res.destroy();
     await sendResponse(res, refusalResponse(refusal, { requestId, baseUrl: mounted?.baseUrl ?? '' }), extra, head);
   }
 
@@ -309,7 +266,7 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
       mounted = parts;
     },
     renew: ({ cert, key }) => (server as Http2SecureServer).setSecureContext({ cert, key, minVersion: 'TLSv1.2' }),
-    close: (graceMs) => closeServer(server, sockets, graceMs),
+    close: (graceMs) => closeServer(server, sockets.open, graceMs),
   };
 }
 
@@ -327,25 +284,4 @@ function isPreflight({ method, headers }: ServerRequest): boolean {
     headers.get('origin') !== undefined &&
     headers.get('access-control-request-method') !== undefined
   );
-}
-
-function insecure(): Refusal {
-  return new Refusal('BAD_REQUEST', 'insecure', {
-    message: 'Use https: a token must not travel over plain http beyond this machine.',
-  });
-}
-
-function tooMany(reason: string): Refusal {
-  return new Refusal('RATE_LIMIT_EXCEEDED', reason, { retryAfter: 1 + Math.random() * 4 });
-}
-
-function fileResponse(file: ServedFile): Response {
-  return new Response(file.bytes as Uint8Array<ArrayBuffer>, {
-    headers: {
-      'content-type': file.type,
-      'cache-control': 'no-cache',
-      'x-content-type-options': 'nosniff',
-      'cross-origin-resource-policy': 'cross-origin',
-    },
-  });
 }
