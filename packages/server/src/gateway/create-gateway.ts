@@ -24,6 +24,7 @@ import type { Broker } from './broker/port.ts';
 import { closeConnection, listConnections } from './connections.ts';
 import type { Delivery } from './delivery/port.ts';
 import { publish } from './publish.ts';
+import { renew } from './renew.ts';
 import type { Reply } from './reply.ts';
 import { handlerOf, type Routes } from './routes.ts';
 import { wantsErrorsAsStream } from './selection.ts';
@@ -111,6 +112,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       POST: (request, { workspace }, attempt) => publish({ authority, broker }, request, workspace, attempt),
     },
     connections: { GET: (...call) => listConnections({ authority, delivery }, ...call) },
+    'connections/{id}/token': { POST: (...call) => renew({ authority, delivery }, ...call) },
     'connections/{id}': { DELETE: (...call) => closeConnection({ authority, delivery }, ...call) },
   };
 

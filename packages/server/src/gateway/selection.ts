@@ -52,8 +52,8 @@ export function readSubscription({ query, headers }: Pick<ServerRequest, 'query'
   };
 }
 
-/** A body on GET has no meaning (RFC 9110 section 9.3.1), and is a known way to smuggle a request. */
-function refuseBody(headers: ServerRequest['headers']): void {
+/** A body where none is read: on GET it has no meaning (RFC 9110 section 9.3.1) and is a known way to smuggle a request. */
+export function refuseBody(headers: ServerRequest['headers']): void {
   const length = headers.get('content-length');
   if (headers.get('transfer-encoding') !== undefined || (length !== undefined && length !== '0')) {
     throw new Refusal('BAD_REQUEST', 'body_unexpected', { message: 'This request has no body.' });

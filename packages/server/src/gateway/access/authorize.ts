@@ -16,7 +16,7 @@ import type { AuditSpool } from './audit.ts';
 import type { ChangeFeed } from './change-feed.ts';
 import type { DecisionQueue } from './decisions.ts';
 import { checkQueryLifetime } from './query-token.ts';
-import { questionOf, subjectOf } from './subject.ts';
+import { questionOf, type Subject, subjectOf } from './subject.ts';
 
 /** What the flow stands on. */
 export interface Authority {
@@ -29,14 +29,18 @@ export interface Authority {
   readonly now: () => number;
 }
 
-/** What a route asks of the flow. */
-export interface Demand<T> {
+/** What a route asks of steps 0 to 3. */
+export interface Claim<T> {
   readonly workspace: string;
-  readonly permission: Permission;
   /** Whether this route reads a token from the query, and under which policy. */
   readonly query: QueryTokenPolicy | 'no';
   /** Reads what else the request says. Cheap, so it comes before anything is spent on the request. */
   readonly understand: () => T;
+}
+
+/** What a route asks of the flow. */
+export interface Demand<T> extends Claim<T> {
+  readonly permission: Permission;
 }
 
 /**
@@ -48,9 +52,26 @@ export interface Demand<T> {
 export async function authorize<T>(
   authority: Authority,
   request: ServerRequest,
-  { workspace, permission, query, understand }: Demand<T>,
+  demand: Demand<T>,
   attempt: Attempt,
 ): Promise<{ readonly access: Access; readonly asked: T }> {
+  const { subject, asked } = await identify(authority, request, demand, attempt);
+  const access = await decide(authority, subject, demand.workspace, demand.permission);
+  await admit(authority, access);
+  return { access, asked };
+}
+
+/**
+ * Steps 0 to 3: whose token it is, for which workspace.
+ *
+ * @throws Refusal with the code of the step that failed
+ */
+export async function identify<T>(
+  authority: Authority,
+  request: ServerRequest,
+  { workspace, query, understand }: Claim<T>,
+  attempt: Attempt,
+): Promise<{ readonly subject: Subject; readonly asked: T }> {
   // 0. Admit the address: the listener has, and has bounded head and body, before it called us.
 
   // 1. Read the token.
@@ -67,15 +88,32 @@ export async function authorize<T>(
   checkWorkspace(verified, workspace);
   const subject = subjectOf(verified);
   attempt.subject = subject;
+  return { subject, asked };
+}
 
-  // 4. Ask IAM: revoked? may this principal do it here, by which grants?
+/**
+ * Step 4: asks IAM. Revoked? May this principal do it here, by which grants?
+ *
+ * @throws Refusal `INVALID_TOKEN`, `FORBIDDEN`, `WORKSPACE_MISMATCH`, `AUTH_ERROR`
+ */
+export async function decide(
+  authority: Authority,
+  subject: Subject,
+  workspace: string,
+  permission: Permission,
+): Promise<Access> {
   const answer = await authority.decisions.ask(questionOf(subject, workspace, permission));
-  const access = accessOf(subject, workspace, permission, allowed(answer, permission));
+  return accessOf(subject, workspace, permission, allowed(answer, permission));
+}
 
-  // 5. Admit the principal.
+/**
+ * Step 5: admits the principal. What could not be recorded is not let in.
+ *
+ * @throws Refusal `AUTH_ERROR`, `RATE_LIMIT_EXCEEDED`
+ */
+export async function admit(authority: Authority, { workspace, principal }: Access): Promise<void> {
   if (authority.audit.isFull) throw new Refusal('AUTH_ERROR', 'audit_full');
-  await authority.admission.request(workspace, access.principal);
-  return { access, asked };
+  await authority.admission.request(workspace, principal);
 }
 
 /** IAM's reasons for a workspace that is not there: it answers as one that the token does not name. */

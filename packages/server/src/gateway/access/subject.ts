@@ -9,6 +9,8 @@ export interface TokenFacts {
   readonly clientId?: string;
   readonly cred?: string;
   readonly sid?: string;
+  /** Thumbprint of the key that the token is bound to (RFC 9449 section 6.1). */
+  readonly jkt?: string;
   /** Seconds since 1970. */
   readonly iat: number;
   /** Milliseconds since 1970: the token is dead from this moment on, without leeway. */
@@ -49,6 +51,7 @@ export function subjectOf({ claims, issuer, kid }: VerifiedToken): Subject {
       claims,
       ...(claims.jti === undefined ? {} : { jti: claims.jti }),
       ...(claims.client_id === undefined ? {} : { clientId: claims.client_id }),
+      ...(claims.cnf?.jkt === undefined ? {} : { jkt: claims.cnf.jkt }),
       ...(claims.sid === undefined ? {} : { sid: claims.sid }),
       // Another issuer's claim of this name is not the name of a secret of ours.
       ...(isOwn && typeof claims.cred === 'string' ? { cred: claims.cred } : {}),

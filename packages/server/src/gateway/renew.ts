@@ -1,0 +1,101 @@
+import { OWN_PROVIDER, principalKey } from '@centrali-io/protocol';
+import { ERROR_HEADERS, Refusal, type ServerRequest } from '../resource-server/index.ts';
+import type { Attempt } from './access/attempt.ts';
+import { type Authority, admit, decide, identify } from './access/authorize.ts';
+import type { Subject } from './access/subject.ts';
+import { noConnection } from './connections.ts';
+import type { Delivery, StreamInfo } from './delivery/port.ts';
+import { onlyKnown } from './parameters.ts';
+import type { Place } from './routes.ts';
+import { refuseBody } from './selection.ts';
+
+/** What renewal stands on. */
+export interface RenewParts {
+  readonly authority: Authority;
+  readonly delivery: Delivery;
+}
+
+const NO_PARAMETERS: ReadonlySet<string> = new Set();
+
+/**
+ * `POST …/connections/{id}/token`: renews an open stream's token in place; 204, and `renewed` on the stream.
+ * The bearer is the new token, from the header only. Steps 2 to 5 of the connection flow judge it like any
+ * other; the stream is touched at the very end or not at all, and its lifetime runs on.
+ *
+ * @throws Refusal as the flow does; `CONFLICT` when the token is older than the one that the stream has, dies
+ * before it, or is bound to another key; `NOT_FOUND`, the same one for a stream that is unknown, of another
+ * workspace or of another principal
+ */
+export async function renew(
+  { authority, delivery }: RenewParts,
+  request: ServerRequest,
+  { workspace, connectionId }: Place,
+  attempt: Attempt,
+): Promise<Response> {
+  const understand = (): void => {
+    onlyKnown(request.query, NO_PARAMETERS);
+    refuseBody(request.headers);
+  };
+  const { subject } = await identify(authority, request, { workspace, query: 'no', understand }, attempt);
+  // Before IAM is asked: whoever tries ids costs no more than this.
+  checkSuccessor(delivery.find(connectionId), workspace, subject);
+
+  const access = await decide(authority, subject, workspace, 'realtime:subscribe');
+  await admit(authority, access);
+
+  // From here on nothing waits: what is true now is true when the stream goes on.
+  const stream = checkSuccessor(delivery.find(connectionId), workspace, subject);
+  if (principalKey(access.principal) !== principalKey(stream.access.principal)) throw noConnection();
+  checkAlive(authority, subject, workspace);
+  delivery.redecide(connectionId, access, 'renewed');
+  authority.audit.add({
+    at: authority.now(),
+    kind: 'connect',
+    reason: 'renewed',
+    workspace,
+    provider: subject.provider,
+    sub: subject.sub,
+    address: request.address,
+    requestId: request.id,
+    connectionId,
+    ...(access.token.clientId === undefined ? {} : { clientId: access.token.clientId }),
+    ...(access.token.jti === undefined ? {} : { jti: access.token.jti }),
+  });
+  return new Response(null, { status: 204, headers: ERROR_HEADERS });
+}
+
+/** The stream, when the token of `subject` may follow the one that it has. */
+function checkSuccessor(
+  stream: StreamInfo | undefined,
+  workspace: string,
+  { provider, sub, token }: Subject,
+): StreamInfo {
+  if (stream?.access.workspace !== workspace) throw noConnection();
+  const { principal, token: present } = stream.access;
+  if (principal.provider !== provider || principal.sub !== sub) throw noConnection();
+  if (present.jkt !== token.jkt)
+    throw conflict('renewal_binding', 'The token is bound to another key than the stream.');
+  if (token.iat < present.iat || token.expiresAt < present.expiresAt)
+    throw conflict('renewal_older', 'The token is older than the one that the stream has, or dies before it.');
+  return stream;
+}
+
+/** What the change feed told while IAM was asked. */
+function checkAlive({ feed }: Authority, { provider, sub, token }: Subject, workspace: string): void {
+  const { jti, clientId, sid, iat, kid } = token;
+  const names = {
+    workspace,
+    provider,
+    sub,
+    iat,
+    ...(jti === undefined ? {} : { jti }),
+    ...(clientId === undefined ? {} : { clientId }),
+    ...(sid === undefined ? {} : { sid }),
+  };
+  if (feed.revocations.covers(names)) throw new Refusal('INVALID_TOKEN', 'token_revoked');
+  if (provider === OWN_PROVIDER && feed.isWithdrawn(kid)) throw new Refusal('INVALID_TOKEN', 'key_withdrawn');
+}
+
+function conflict(reason: string, message: string): Refusal {
+  return new Refusal('CONFLICT', reason, { message });
+}
