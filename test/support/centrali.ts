@@ -51,13 +51,33 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** Written to stdin, which is then closed. */
   readonly input?: string;
+  /** Signals reach its children too: for programs such as `npx` that do not hand them on. */
+  readonly group?: boolean;
 }
 
-const children = new Set<ChildProcess>();
+interface Target {
+  readonly child: ChildProcess;
+  readonly group: boolean;
+}
+
+const children = new Set<Target>();
 // A worker that dies leaves no process behind.
 process.once('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
+  for (const target of children) send(target, 'SIGKILL');
 });
+
+/** Sends a signal to a process, or to its group. */
+function send({ child, group }: Target, signal: NodeJS.Signals): void {
+  if (!group || child.pid === undefined) {
+    child.kill(signal);
+    return;
+  }
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // All of it is gone.
+  }
+}
 
 /** The environment of the tests without any `CENTRALI_…` of whoever runs them. */
 function environment(extra: ChildOptions['env']): NodeJS.ProcessEnv {
@@ -79,8 +99,10 @@ export function startProcess(program: string, args: readonly string[], options: 
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: environment(options.env),
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: options.group === true,
   });
-  children.add(child);
+  const target = { child, group: options.group === true };
+  children.add(target);
   child.stdin.on('error', () => {});
   child.stdin.end(options.input ?? '');
   let stdout = '';
@@ -97,7 +119,7 @@ export function startProcess(program: string, args: readonly string[], options: 
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
-      children.delete(child);
+      children.delete(target);
       resolve({ code, signal });
       wake();
     });
@@ -109,7 +131,7 @@ export function startProcess(program: string, args: readonly string[], options: 
     stdout: () => stdout,
     stderr: () => stderr,
     exited,
-    signal: (name) => void child.kill(name),
+    signal: (name) => send(target, name),
     async line(accept, timeoutMs = START_MS) {
       let timer: NodeJS.Timeout | undefined;
       const timeout = new Promise<never>((_, reject) => {
@@ -137,14 +159,14 @@ export function startProcess(program: string, args: readonly string[], options: 
     },
     async stop() {
       if (over()) return;
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      send(target, 'SIGTERM');
+      const timer = setTimeout(() => send(target, 'SIGKILL'), 10_000);
       await exited;
       clearTimeout(timer);
     },
     async kill() {
       if (over()) return;
-      child.kill('SIGKILL');
+      send(target, 'SIGKILL');
       await exited;
     },
   };

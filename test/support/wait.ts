@@ -8,8 +8,3 @@ export async function until<T>(what: string, probe: () => T | Promise<T>, timeou
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
-
-/** Resolves after `ms`: only for "nothing happens meanwhile", and to let a clock pass a whole second. */
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
