@@ -42,6 +42,8 @@ export interface ComposeOptions {
 export interface Service {
   /** The public base URL: issuer and audience. */
   readonly baseUrl: string;
+  /** Where the public listener really listens. */
+  readonly listenUrl: string;
   readonly internalUrl: string;
   /** Absent for role gateway. */
   readonly iam: Iam | undefined;
@@ -111,6 +113,7 @@ export async function compose(options: ComposeOptions): Promise<Service> {
 
     return {
       baseUrl,
+      listenUrl: url,
       internalUrl,
       iam,
       readiness,

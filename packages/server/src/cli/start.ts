@@ -19,12 +19,12 @@ export async function start({ config, internalCredential }: Loaded, json: boolea
   endOnFault(log);
   const done = untilSignal(service, config.drainSeconds, log, io.signal);
   if (tls) process.on('SIGHUP', () => renew(service, config, log));
-  const { baseUrl, internalUrl } = service;
-  log.info({ baseUrl, internalUrl, role: config.role }, 'Listening');
+  const { baseUrl, listenUrl, internalUrl } = service;
+  log.info({ baseUrl, listenUrl, internalUrl, role: config.role }, 'Listening');
   if (service.iam && (await service.iam.listWorkspaces()).length === 0) {
     log.warn({}, 'There is no workspace yet. Make one: centrali workspace create SLUG, with the same configuration');
   }
-  if (json) printJson(io, { ready: true, baseUrl, internalUrl, role: config.role });
+  if (json) printJson(io, { ready: true, baseUrl, listenUrl, internalUrl, role: config.role });
   await done;
 }
 
