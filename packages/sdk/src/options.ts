@@ -50,6 +50,9 @@ export function checkOptions(options: CentraliSDKOptions): ClientConfig {
   const auth = authUrl ? checkedUrl('authUrl', authUrl, allowInsecureHttp) : new URL(base.origin);
   if (hosted && !authUrl) auth.host = 'auth.centrali.io';
   if (auth.pathname === '/') auth.pathname = TOKEN_PATH;
+  check(typeof (token ?? '') === 'string', 'token: must be a string');
+  for (const run of [getToken, fetch])
+    check(typeof (run ?? check) === 'function', 'getToken, fetch: must be functions');
   check(isWorkspaceSlug(workspaceId), 'workspaceId: must be the slug of the workspace');
   check(!clientId === !clientSecret, 'clientId and clientSecret: give both');
   check(+!!token + +!!getToken + +!!clientId < 2, 'token, getToken, clientId: give one kind of credential');

@@ -42,9 +42,8 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
   let state = initialState(config.refresh, source.refreshes);
   /** Steps that wait for the one in hand: a handler may cause the next. */
   const steps: (() => void)[] = [];
-  /** Grows with each phase, and with each renewal: answers to an earlier one are not heard. */
-  let phases = 0;
-  let renewals = 0;
+  /** Grows with each phase and each renewal: answers to what was asked before are not heard. */
+  let turns = 0;
   let cancelWait: (() => void) | undefined;
   let cancelRenewal: (() => void) | undefined;
   /** Held, since a timer that is left over keeps a program alive after its last subscription. */
@@ -112,7 +111,7 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
       const [next, effects] = step(state, name, signal, env.now());
       state = next;
       if (next.phase !== phase) {
-        phases++;
+        turns++;
         cancelWait?.();
       }
       for (const effect of effects) perform(effect);
@@ -122,10 +121,10 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
   }
 
   function perform([type, argument, floorMs]: Effect): void {
-    /** `dispatch`, unless the phase has changed since. */
-    const phase = phases;
+    if (type === 'renew') turns++;
+    const turn = turns;
     const answer: typeof dispatch = (name, signal) => {
-      if (phase === phases) dispatch(name, signal);
+      if (turn === turns) dispatch(name, signal);
     };
     switch (type) {
       case 'acquire':
@@ -153,7 +152,6 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
         abortOpening();
         cancelRenewal?.();
         cancelWatch?.();
-        renewals++;
         if (before) void call(() => options.onDisconnected?.(argument));
         break;
       }
@@ -172,9 +170,15 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
         delivery.drop(argument);
         if (argument) owner = undefined;
         break;
-      case 'renew':
-        renew(argument);
+      case 'renew': {
+        abortOpening();
+        const path = `connections/${encodeURIComponent(stream?.connectionId ?? '')}/token`;
+        post(context, realtimeUrl(config, path), `Bearer ${argument}`).then(
+          () => answer('renewed', {}),
+          (error: RealtimeError) => answer('token_failed', { error }),
+        );
         break;
+      }
       case 'plan':
         plan(argument > 0 ? backoffMs(argument, 0, env.random()) : source.renewInMs());
         break;
@@ -265,19 +269,6 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
 
   function look(): void {
     if (current && env.now() - seen > IDLE_MS) end();
-  }
-
-  function renew(token: string): void {
-    abortOpening();
-    const turn = ++renewals;
-    const answer: typeof dispatch = (name, signal) => {
-      if (turn === renewals) dispatch(name, signal);
-    };
-    const url = realtimeUrl(config, `connections/${encodeURIComponent(stream?.connectionId ?? '')}/token`);
-    post(context, url, `Bearer ${token}`).then(
-      () => answer('renewed', {}),
-      (error: RealtimeError) => answer('token_failed', { error }),
-    );
   }
 
   function plan(ms: number | undefined): void {
