@@ -148,6 +148,8 @@ function openIam(config: Config, issuer: string, log: ProcessLog): Promise<Iam> 
     algorithm: config.tokens.algorithm,
     serviceLifetimeSeconds: config.tokens.serviceLifetimeSeconds,
     userLifetimeSeconds: config.tokens.userLifetimeSeconds,
+    keyPublishLeadSeconds: config.keys.publishLeadSeconds,
+    maxPublishedKeys: config.keys.maxPublished,
     auditMaxAgeSeconds: config.audit.maxAgeSeconds,
     devTokens: config.devTokens,
     allowPrivateAddresses: config.providers.allowPrivateAddresses,

@@ -1,6 +1,6 @@
 import { randomBytes as nodeRandomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SILENT } from '../resource-server/index.ts';
+import { MAX_SET_KEYS, SILENT } from '../resource-server/index.ts';
 import { createAccountService } from './accounts/account-service.ts';
 import { registerAdmin } from './admin/plugin.ts';
 import { AuditSpool } from './audit/spool.ts';
@@ -50,7 +50,14 @@ async function startIam(options: IamOptions, store: Store): Promise<Iam> {
     randomBytes = nodeRandomBytes,
     log = SILENT,
   } = options;
-  const keys = await openKeyRing({ store, algorithm, longestLifetimeSeconds: LONGEST_LIFETIME_SECONDS, now });
+  const keys = await openKeyRing({
+    store,
+    algorithm,
+    longestLifetimeSeconds: LONGEST_LIFETIME_SECONDS,
+    now,
+    ...(options.keyPublishLeadSeconds === undefined ? {} : { publishLeadSeconds: options.keyPublishLeadSeconds }),
+    ...(options.maxPublishedKeys === undefined ? {} : { maxPublished: options.maxPublishedKeys }),
+  });
   const audit = new AuditSpool({ store, log });
   const decisions = createDecisions({ store, keys, audit, now, feed: createChangeFeed({ store, now }) });
   const lifetimes = {
@@ -166,6 +173,11 @@ function checkOptions(options: IamOptions): void {
   if (!url || issuer.endsWith('/') || url.search || url.hash || !/^https?:$/.test(url.protocol))
     throw new TypeError('issuer must be an http or https URL without a trailing slash, query or fragment.');
   if (!SIGNING_ALGORITHMS.includes(algorithm)) throw new TypeError('algorithm must be RS256, ES256 or EdDSA.');
+  const { keyPublishLeadSeconds: lead = 1, maxPublishedKeys: keys = 2 } = options;
+  if (!Number.isSafeInteger(lead) || lead < 1 || lead > LONGEST_LIFETIME_SECONDS)
+    throw new TypeError(`keyPublishLeadSeconds must be a whole number from 1 to ${LONGEST_LIFETIME_SECONDS}.`);
+  if (!Number.isSafeInteger(keys) || keys < 2 || keys > MAX_SET_KEYS)
+    throw new TypeError(`maxPublishedKeys must be a whole number from 2 to ${MAX_SET_KEYS}.`);
   for (const seconds of [serviceLifetimeSeconds, userLifetimeSeconds])
     if (!Number.isSafeInteger(seconds) || seconds < 1 || seconds > LONGEST_LIFETIME_SECONDS)
       throw new TypeError(`Lifetimes are whole seconds, at most ${LONGEST_LIFETIME_SECONDS}.`);

@@ -14,6 +14,13 @@ export interface IamOptions {
   readonly issuer: string;
   /** Default `RS256`. A change makes a new key at the next start; older ones stay until they retire. */
   readonly algorithm?: SigningAlgorithm;
+  /**
+   * From the publication of a signing key to its first signature, in seconds, at least 1. Default 360: every cache
+   * that keeps the key set as long as it is let (300 s) knows the key by then.
+   */
+  readonly keyPublishLeadSeconds?: number;
+  /** Signing keys that are published at once, 2 to 64. Default 32. */
+  readonly maxPublishedKeys?: number;
   /** Lifetime of service tokens in seconds. Default 25,200. */
   readonly serviceLifetimeSeconds?: number;
   /** Lifetime of user tokens in seconds. Default 3,600. */

@@ -6,7 +6,7 @@ export { MAX_TOKEN_BYTES, passFormGate } from './form-gate.ts';
 export type { IssuerDirectoryOptions, OwnIssuerOptions, OwnLifetimes } from './issuers.ts';
 export { IssuerDirectory, loadJwks, OWN_ALGORITHMS, ownIssuer } from './issuers.ts';
 export type { VerificationKey } from './jwk-set.ts';
-export { isVerifiableAlgorithm, JwkSetError, readJwkSet } from './jwk-set.ts';
+export { isVerifiableAlgorithm, JwkSetError, MAX_SET_KEYS, readJwkSet } from './jwk-set.ts';
 export type { KeySetOptions } from './key-set.ts';
 export { KeySet } from './key-set.ts';
 export type { Log } from './log.ts';

@@ -24,7 +24,7 @@ export class JwkSetError extends Error {
 }
 
 /** Most keys of a set. */
-export const MAX_KEYS = 64;
+export const MAX_SET_KEYS = 64;
 
 /** Which keys an algorithm takes, and their public members (RFC 7518 section 6, RFC 8037 section 2). */
 const SHAPES: Readonly<
@@ -57,7 +57,7 @@ export function isVerifiableAlgorithm(alg: string): boolean {
 export async function readJwkSet(set: unknown, algorithms: readonly string[]): Promise<Map<string, VerificationKey>> {
   const keys = isObject(set) ? set.keys : undefined;
   if (!Array.isArray(keys)) throw new JwkSetError('jwks_malformed');
-  if (keys.length > MAX_KEYS) throw new JwkSetError('jwks_too_many_keys');
+  if (keys.length > MAX_SET_KEYS) throw new JwkSetError('jwks_too_many_keys');
   const jwks = keys.filter(isNamed);
   if (new Set(jwks.map(({ kid }) => kid)).size !== jwks.length) throw new JwkSetError('jwks_kid_repeated');
   const usable = await Promise.all(jwks.map((jwk) => importKey(jwk, algorithms)));

@@ -180,4 +180,62 @@ describe('KeySet', () => {
     expect((await set.replacement(old))?.material).toBe(replacement?.material);
     expect(state.fetches).toBe(2);
   });
+
+  describe('while a load is under way', () => {
+    /** Loads that a test answers one by one; each brings the keys of the moment when it began. */
+    const slow = (options: Partial<KeySetOptions> = {}) => {
+      const answers: (() => void)[] = [];
+      const made = world({
+        timeoutMs: 5_000,
+        load: () => {
+          const keys = made.state.keys.map(({ jwk }) => jwk);
+          made.state.fetches += 1;
+          return new Promise((resolve) => answers.push(() => resolve({ keys })));
+        },
+        ...options,
+      });
+      const answer = (at: number): void => {
+        const load = answers[at];
+        if (!load) throw new Error('No such load.');
+        load();
+      };
+      return { ...made, answer };
+    };
+
+    it('a change of the keys is not taken for loaded: a load that knows of it follows, one for all who wait', async () => {
+      const { state, set, find, answer } = slow();
+      const early = find('k1');
+      state.keys = [k1, k2];
+      set.expire();
+      const late = Promise.all(Array.from({ length: 20 }, () => find('k2')));
+      answer(0);
+      await expect.poll(() => state.fetches).toBe(2);
+      answer(1);
+      expect(await early).toBe('k1');
+      expect(await late).toEqual(Array(20).fill('k2'));
+      expect(state.fetches).toBe(2);
+    });
+
+    it('a kid that came after it began is looked for once more', async () => {
+      const { state, find, answer } = slow();
+      const early = find('k1');
+      state.keys = [k1, k2];
+      const late = find('k2');
+      answer(0);
+      expect(await early).toBe('k1');
+      await expect.poll(() => state.fetches).toBe(2);
+      answer(1);
+      expect(await late).toBe('k2');
+    });
+
+    it('strangers cause one more at most', async () => {
+      const { state, find, answer } = slow();
+      const strangers = Promise.all(Array.from({ length: 50 }, (_, i) => find(`stranger-${i}`)));
+      answer(0);
+      await expect.poll(() => state.fetches).toBe(2);
+      answer(1);
+      expect(await strangers).toEqual(Array(50).fill(UNKNOWN));
+      expect(state.fetches).toBe(2);
+    });
+  });
 });

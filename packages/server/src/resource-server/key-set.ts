@@ -41,8 +41,9 @@ export class KeySet {
 
   #keys: ReadonlyMap<string, VerificationKey> | undefined;
   #loadedAt = Number.NEGATIVE_INFINITY;
-  #loads = 0;
-  #expired = false;
+  /** How often the issuer said that its keys have changed, and how often when the present set began to load. */
+  #changes = 0;
+  #loadedChanges = 0;
   #failures = 0;
   #retryAt = Number.NEGATIVE_INFINITY;
   #provokedAt = Number.NEGATIVE_INFINITY;
@@ -69,8 +70,9 @@ export class KeySet {
     const fresh = await this.#ensure();
     const known = this.#keys?.get(kid);
     if (known) return known;
-    // A set that was loaded for this very call has the last word.
-    if (!fresh && this.#mayBeProvoked()) await this.#reload();
+    // A set that was loaded for this very call has the last word; one whose load began earlier may be older than the key.
+    if (!fresh && this.#pending) await this.#pending;
+    if (!fresh && !this.#keys?.has(kid) && this.#mayBeProvoked()) await this.#reload();
     const found = this.#keys?.get(kid);
     if (found) return found;
     throw this.#failures > 0 ? outOfReach('jwks_unreachable') : new Refusal('INVALID_TOKEN', 'kid_unknown');
@@ -86,22 +88,27 @@ export class KeySet {
     return now && now.material !== failed.material ? now : undefined;
   }
 
-  /** Lets the next `key` load anew: the issuer said that its keys have changed. */
+  /** Lets the next `key` load anew: the issuer said that its keys have changed. A load under way does not count. */
   expire(): void {
-    this.#expired = true;
+    this.#changes += 1;
     this.#retryAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Makes sure that there is a set that may be used. Returns whether it was loaded for this call. */
+  /** Makes sure that there is a set that may be used. Returns whether it was loaded by this call. */
   async #ensure(): Promise<boolean> {
     const age = this.#monotonic() - this.#loadedAt;
-    const due = this.#expired || age >= this.#maxAge;
     let fresh = false;
-    if (due && (this.#pending || this.#mayRetry())) fresh = await this.#reload();
-    else if (age >= this.#maxAge / 2 && this.#mayRetry()) void this.#reload();
+    if (!this.#isDue() && age >= this.#maxAge / 2 && this.#mayRetry()) void this.#reload();
+    // Twice at most: the load that was under way when the keys changed, then one that knows of the change.
+    for (let loads = 0; loads < 2 && this.#isDue() && (this.#pending || this.#mayRetry()); loads++)
+      fresh = await this.#reload();
     const bound = this.#maxAge + this.#staleIfError;
     if (!this.#keys || this.#monotonic() - this.#loadedAt >= bound) throw outOfReach('jwks_unreachable');
     return fresh;
+  }
+
+  #isDue(): boolean {
+    return this.#changes !== this.#loadedChanges || this.#monotonic() - this.#loadedAt >= this.#maxAge;
   }
 
   #mayRetry(): boolean {
@@ -117,17 +124,21 @@ export class KeySet {
     return true;
   }
 
-  /** Loads, or waits for the load under way. Never rejects. Returns whether there is a new set. */
+  /** Loads, or waits for the load under way. Never rejects. Returns whether there is a new set that this call loaded. */
   async #reload(): Promise<boolean> {
-    const before = this.#loads;
-    this.#pending ??= this.#loadOnce().finally(() => {
+    if (this.#pending) {
+      await this.#pending;
+      return false;
+    }
+    this.#pending = this.#loadOnce().finally(() => {
       this.#pending = undefined;
     });
     await this.#pending;
-    return this.#loads !== before;
+    return this.#failures === 0;
   }
 
   async #loadOnce(): Promise<void> {
+    const changes = this.#changes;
     const controller = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     // The race, and not the signal alone, ends the wait: a loader that ignores its signal must not hold anyone.
@@ -138,8 +149,7 @@ export class KeySet {
       const loaded = this.#load(controller.signal).then((set) => readJwkSet(set, this.#algorithms));
       this.#keys = await Promise.race([loaded, limit]);
       this.#loadedAt = this.#monotonic();
-      this.#loads += 1;
-      this.#expired = false;
+      this.#loadedChanges = changes;
       this.#failures = 0;
       this.#retryAt = Number.NEGATIVE_INFINITY;
     } catch (error) {

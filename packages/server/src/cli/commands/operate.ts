@@ -15,6 +15,8 @@ async function withIam<T>(config: Config, work: (iam: Iam) => Promise<T>): Promi
     file: join(config.data, 'state.db'),
     issuer: config.publicUrl?.replace(/\/$/, '') ?? `http://127.0.0.1:${config.port}`,
     algorithm: config.tokens.algorithm,
+    keyPublishLeadSeconds: config.keys.publishLeadSeconds,
+    maxPublishedKeys: config.keys.maxPublished,
   });
   try {
     return await work(iam);

@@ -41,7 +41,7 @@ const PATHS: ReadonlySet<string> = new Set(['tls.certFile', 'tls.keyFile', 'inte
 const SECRETS: Readonly<Record<string, string>> = {
   'internal.credential': 'CENTRALI_INTERNAL_CREDENTIAL or internal.credentialFile',
 };
-const GROUPS = /^CENTRALI_(?:LIMITS|STREAM|LOG|TOKENS|AUDIT|PROVIDERS|INTERNAL|TLS)_/;
+const GROUPS = /^CENTRALI_(?:LIMITS|STREAM|LOG|TOKENS|KEYS|AUDIT|PROVIDERS|INTERNAL|TLS)_/;
 
 /** Reads and checks the configuration. Throws `ConfigFaults` naming everything that is wrong. */
 export function loadConfig(sources: ConfigSources): Loaded {

@@ -143,6 +143,17 @@ export const CONFIG = z.strictObject({
       query: choice(['allow', 'short-lived', 'deny'], 'allow', 'Whether a token may come in the URL'),
     })
     .prefault({}),
+  keys: z
+    .strictObject({
+      publishLeadSeconds: number(
+        360,
+        DAY,
+        'Time from the publication of a new signing key to its first signature; below 360 s caches are let keep the key set for less',
+        1,
+      ),
+      maxPublished: number(32, 64, 'Signing keys that are published at once', 2),
+    })
+    .prefault({}),
   audit: z
     .strictObject({
       maxAgeSeconds: number(365 * DAY, 36_500 * DAY, 'Age up to which rows of the audit log are kept; 0 = for good'),

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OPERATOR } from '../audit/actor.ts';
 import type { Store } from '../store/port.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import { type KeyRing, openKeyRing } from './key-ring.ts';
-import { JWKS_MAX_AGE_SECONDS, PUBLISH_LEAD_MILLISECONDS } from './schedule.ts';
+import { type KeyRing, type KeyRingOptions, openKeyRing } from './key-ring.ts';
+import { PUBLISH_LEAD_SECONDS } from './schedule.ts';
 
 const LONGEST_SECONDS = 3_600;
 
@@ -13,8 +13,17 @@ let keys: KeyRing;
 let clock: number;
 const rings: KeyRing[] = [];
 
-const open = async (algorithm: 'ES256' | 'EdDSA' | 'RS256' = 'ES256'): Promise<KeyRing> => {
-  const ring = await openKeyRing({ store, algorithm, longestLifetimeSeconds: LONGEST_SECONDS, now: () => clock });
+const open = async (
+  algorithm: 'ES256' | 'EdDSA' | 'RS256' = 'ES256',
+  more: Partial<KeyRingOptions> = {},
+): Promise<KeyRing> => {
+  const ring = await openKeyRing({
+    store,
+    algorithm,
+    longestLifetimeSeconds: LONGEST_SECONDS,
+    now: () => clock,
+    ...more,
+  });
   rings.push(ring);
   return ring;
 };
@@ -51,8 +60,8 @@ describe('the signing keys', () => {
   it('publish the next one before it signs, for longer than a cache may keep the set', async () => {
     const first = (await keys.signer()).kid;
     const { kid, signFrom } = await keys.rotate(OPERATOR);
-    expect(signFrom - clock).toBe(PUBLISH_LEAD_MILLISECONDS);
-    expect(PUBLISH_LEAD_MILLISECONDS).toBeGreaterThan(JWKS_MAX_AGE_SECONDS * 1_000);
+    expect(signFrom - clock).toBe(360_000);
+    expect(keys.maxAgeSeconds).toBe(300);
     expect(new Set(published())).toEqual(new Set([first, kid]));
     clock = signFrom - 1;
     expect((await keys.signer()).kid).toBe(first);
@@ -96,6 +105,36 @@ describe('the signing keys', () => {
     expect(published()).toHaveLength(32);
   });
 
+  it.each([
+    [1, 0],
+    [60, 0],
+    [90, 30],
+    [3_600, 300],
+  ])('with a lead of %i s sign after it, and let caches keep the set for %i s', async (publishLeadSeconds, maxAge) => {
+    const ring = await open('ES256', { publishLeadSeconds });
+    const { kid, signFrom } = await ring.rotate(OPERATOR);
+    expect(signFrom - clock).toBe(publishLeadSeconds * 1_000);
+    expect(ring.maxAgeSeconds).toBe(maxAge);
+    clock = signFrom;
+    expect((await ring.signer()).kid).toBe(kid);
+  });
+
+  it('can be turned round every other second for a minute, and each signs in its turn', async () => {
+    const ring = await open('ES256', { publishLeadSeconds: 1 });
+    for (let round = 0; round < 30; round++) {
+      const { kid } = await ring.rotate(OPERATOR);
+      clock += 2_000;
+      expect((await ring.signer()).kid).toBe(kid);
+    }
+    expect(published(ring)).toHaveLength(31);
+  });
+
+  it('are as many as the operator lets them be', async () => {
+    const ring = await open('ES256', { maxPublished: 2 });
+    await ring.rotate(OPERATOR);
+    await expect(ring.rotate(OPERATOR)).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
   it('say when there is none to withdraw', async () => {
     expect(await keys.withdraw('none', OPERATOR)).toBeUndefined();
   });
@@ -105,7 +144,7 @@ describe('the signing keys', () => {
     const ring = await open('EdDSA');
     expect((await ring.signer()).kid).toBe(first);
     expect(published(ring)).toHaveLength(2);
-    clock += PUBLISH_LEAD_MILLISECONDS;
+    clock += PUBLISH_LEAD_SECONDS * 1_000;
     expect((await ring.signer()).alg).toBe('EdDSA');
     // A second start finds what it needs.
     expect(published(await open('EdDSA'))).toHaveLength(2);

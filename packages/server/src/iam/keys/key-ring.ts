@@ -4,7 +4,7 @@ import { auditOf, SYSTEM } from '../audit/actor.ts';
 import type { Actor } from '../services.ts';
 import type { Jwk, SigningKeyRecord, Store, StoreTransaction } from '../store/port.ts';
 import { generateSigningKey, type SigningAlgorithm } from './algorithm.ts';
-import { isForgettable, isPublished, PUBLISH_LEAD_MILLISECONDS, signingKeyAt } from './schedule.ts';
+import { isForgettable, isPublished, jwksMaxAgeSeconds, PUBLISH_LEAD_SECONDS, signingKeyAt } from './schedule.ts';
 
 /** A key that is about to sign. */
 export interface Signer {
@@ -13,15 +13,16 @@ export interface Signer {
   readonly key: CryptoKey;
 }
 
-/** Keys that are published at once at most: verifiers bound the sets that they read. */
-const MAX_PUBLISHED = 32;
-
 /** Options of `openKeyRing`. */
 export interface KeyRingOptions {
   readonly store: Store;
   readonly algorithm: SigningAlgorithm;
   /** No token of ours lives longer, in seconds: a key stays published so long after its last signature. */
   readonly longestLifetimeSeconds: number;
+  /** From the publication of a key to its first signature, in seconds. Default 360. */
+  readonly publishLeadSeconds?: number;
+  /** Keys that are published at once at most: verifiers bound the sets that they read. Default 32. */
+  readonly maxPublished?: number;
   readonly now: () => number;
 }
 
@@ -30,9 +31,11 @@ export interface KeyRing {
   signer(): Promise<Signer>;
   /** The key set (RFC 7517 section 5), without private members. */
   jwks(): { readonly keys: readonly Jwk[] };
+  /** How long a cache may keep the key set, in seconds. */
+  readonly maxAgeSeconds: number;
   /** The keys without their private members, withdrawn and retired ones too. */
   list(): readonly Omit<SigningKeyRecord, 'privateJwk'>[];
-  /** Publishes a new key that signs once every cache can know it. Throws `CONFLICT` past 32 published keys. */
+  /** Publishes a new key that signs once every cache can know it. Throws `CONFLICT` when too many are published. */
   rotate(actor: Actor): Promise<{ readonly kid: string; readonly signFrom: number }>;
   /** Every token of the key is dead from now on; a new key takes over at once if it was the one that signs. */
   withdraw(kid: string, actor: Actor): Promise<{ readonly revision: number } | undefined>;
@@ -43,7 +46,7 @@ export interface KeyRing {
 
 /** Reads the keys and makes the first one; a key of another algorithm than configured is rotated out. */
 export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
-  const { store, algorithm, now } = options;
+  const { store, algorithm, now, publishLeadSeconds = PUBLISH_LEAD_SECONDS, maxPublished = 32 } = options;
   const longest = (options.longestLifetimeSeconds + 60) * 1_000;
   const imported = new Map<string, Promise<CryptoKey>>();
   let keys: readonly SigningKeyRecord[] = [];
@@ -57,12 +60,12 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   const add = async (tx: StoreTransaction, generated: Awaited<ReturnType<typeof generateSigningKey>>, actor: Actor) => {
     const at = now();
     const present = await tx.signingKeys.list();
-    if (present.filter((key) => isPublished(key, at)).length >= MAX_PUBLISHED)
+    if (present.filter((key) => isPublished(key, at)).length >= maxPublished)
       throw new Refusal('CONFLICT', 'keys_too_many', {
         message: 'Too many keys are published; wait until one retires.',
       });
     const signing = signingKeyAt(present, at);
-    const signFrom = signing ? at + PUBLISH_LEAD_MILLISECONDS : at;
+    const signFrom = signing ? at + publishLeadSeconds * 1_000 : at;
     await tx.signingKeys.insert({
       ...generated,
       alg: algorithm,
@@ -117,6 +120,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       return { kid: key.kid, alg: key.alg, key: await pending };
     },
     jwks: () => ({ keys: keys.filter((key) => isPublished(key, now())).map((key) => key.publicJwk) }),
+    maxAgeSeconds: jwksMaxAgeSeconds(publishLeadSeconds),
     list: () => keys.map(({ privateJwk: _private, ...key }) => key),
     async rotate(actor) {
       const generated = await generateSigningKey(algorithm);

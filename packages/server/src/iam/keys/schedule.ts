@@ -1,11 +1,22 @@
 /** What each signing key is for at a moment. Pure: the times of the keys and the clock decide. */
 import type { SigningKeyRecord } from '../store/port.ts';
 
-/** How long a cache may keep our key set, in seconds. A new key signs only after that and some slack. */
-export const JWKS_MAX_AGE_SECONDS = 300;
+/** From the publication of a key to its first signature, in seconds, unless the operator says otherwise. */
+export const PUBLISH_LEAD_SECONDS = 360;
 
-/** From the publication of a key to its first signature, in milliseconds: every cache that is not stale knows it then. */
-export const PUBLISH_LEAD_MILLISECONDS = (JWKS_MAX_AGE_SECONDS + 60) * 1_000;
+/** Longest time that a cache is let keep our key set, in seconds. */
+const MAX_AGE_SECONDS = 300;
+
+/** Seconds by which a key is published ahead of what caches are told: requests and clocks take their time. */
+const SLACK_SECONDS = 60;
+
+/**
+ * How long a cache may keep the key set, in seconds: every cache that is not stale then knows a key before it
+ * signs. 300 with the default lead; with a lead of a minute or less, caches must ask each time.
+ */
+export function jwksMaxAgeSeconds(publishLeadSeconds: number): number {
+  return Math.max(0, Math.min(MAX_AGE_SECONDS, publishLeadSeconds - SLACK_SECONDS));
+}
 
 /** Whether the key belongs into the key set: neither withdrawn nor retired. */
 export function isPublished(key: SigningKeyRecord, now: number): boolean {

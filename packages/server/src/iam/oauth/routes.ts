@@ -2,7 +2,6 @@ import { PATHS } from '@centrali-io/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../../resource-server/index.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
-import { JWKS_MAX_AGE_SECONDS } from '../keys/schedule.ts';
 import { MAX_FORM_BYTES, type OAuthRequest } from './form.ts';
 import { type IntrospectEndpoint, introspectEndpoint } from './introspect.ts';
 import type { OAuthLimits } from './limits.ts';
@@ -16,7 +15,7 @@ export type OAuthServices = TokenEndpoint &
   RevokeEndpoint &
   IntrospectEndpoint & {
     readonly limits: OAuthLimits;
-    readonly keys: Pick<KeyRing, 'jwks'>;
+    readonly keys: Pick<KeyRing, 'jwks' | 'maxAgeSeconds'>;
     readonly algorithm: string;
   };
 
@@ -62,7 +61,7 @@ export async function registerOAuth(app: FastifyInstance, services: OAuthService
     });
   };
   const { issuer, algorithm, keys } = services;
-  document(PATHS.jwks, JWKS_MAX_AGE_SECONDS, () => keys.jwks(), 'application/jwk-set+json');
+  document(PATHS.jwks, keys.maxAgeSeconds, () => keys.jwks(), 'application/jwk-set+json');
   document(PATHS.authorizationServerMetadata, METADATA_MAX_AGE_SECONDS, () => authorizationServerMetadata(issuer));
   document(PATHS.openidConfiguration, METADATA_MAX_AGE_SECONDS, () => openidConfiguration(issuer, algorithm));
   document(PATHS.protectedResourceMetadata, METADATA_MAX_AGE_SECONDS, () => protectedResourceMetadata(issuer));
