@@ -110,5 +110,15 @@ describe('DELETE connections/{id}', () => {
 it('refuses a connection route of an unknown shape as no route', async () => {
   await worldWith([]);
   expect(await lineOf(await world.send({ headers: await headers() }, 'connections/a/b'))).toBe('404 NOT_FOUND');
-  expect(await lineOf(await world.send({ headers: await headers() }, 'connections/a'))).toBe('405 METHOD_NOT_ALLOWED');
+  expect(await lineOf(await world.send({ method: 'PUT', headers: await headers() }, 'connections/a'))).toBe(
+    '405 METHOD_NOT_ALLOWED',
+  );
+});
+
+it('shows one open stream, and of another workspace none', async () => {
+  await worldWith([streamOf(1), streamOf(2, 'other')]);
+  const shown = (await world.send({ headers: await headers() }, 'connections/cn_1')) as Response;
+  expect(await shown.json()).toMatchObject({ id: 'cn_1', principal: 'pr_1:u1', state: 'live' });
+  for (const id of ['cn_2', 'cn_3'])
+    expect(await lineOf(await world.send({ headers: await headers() }, `connections/${id}`))).toBe('404 NOT_FOUND');
 });

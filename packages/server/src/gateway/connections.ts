@@ -57,6 +57,27 @@ export async function listConnections(
 }
 
 /**
+ * `GET …/connections/{id}`: one open stream.
+ *
+ * @throws Refusal `NOT_FOUND`, the same one for an unknown id and for a stream of another workspace
+ */
+export async function showConnection(
+  { authority, delivery }: ConnectionsParts,
+  request: ServerRequest,
+  { workspace, connectionId }: Place,
+  attempt: Attempt,
+): Promise<Response> {
+  const understand = (): void => onlyKnown(request.query, NO_PARAMETERS);
+  const demand = { workspace, permission: 'realtime:connections', query: 'no', understand } as const;
+  await authorize(authority, request, demand, attempt);
+  const stream = delivery.find(connectionId);
+  if (stream?.access.workspace !== workspace) throw noConnection();
+  return new Response(JSON.stringify(itemOf(stream)), {
+    headers: { ...ERROR_HEADERS, 'content-type': 'application/json' },
+  });
+}
+
+/**
  * `DELETE …/connections/{id}`: ends the stream with `closing closed`; 204.
  *
  * @throws Refusal `NOT_FOUND`, the same one for an unknown id and for a stream of another workspace

@@ -21,7 +21,7 @@ import type { Authority } from './access/authorize.ts';
 import { ChangeFeed } from './access/change-feed.ts';
 import { DecisionQueue } from './access/decisions.ts';
 import type { Broker } from './broker/port.ts';
-import { closeConnection, listConnections } from './connections.ts';
+import { closeConnection, listConnections, showConnection } from './connections.ts';
 import type { Delivery } from './delivery/port.ts';
 import { publish } from './publish.ts';
 import { renew } from './renew.ts';
@@ -113,7 +113,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     connections: { GET: (...call) => listConnections({ authority, delivery }, ...call) },
     'connections/{id}/token': { POST: (...call) => renew({ authority, delivery }, ...call) },
-    'connections/{id}': { DELETE: (...call) => closeConnection({ authority, delivery }, ...call) },
+    'connections/{id}': {
+      GET: (...call) => showConnection({ authority, delivery }, ...call),
+      DELETE: (...call) => closeConnection({ authority, delivery }, ...call),
+    },
   };
 
   function refused(refusal: Refusal, request: ServerRequest, workspace: string, attempt: Attempt): void {

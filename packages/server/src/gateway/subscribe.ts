@@ -1,5 +1,7 @@
-import { ERROR_CODES, encodeEvent, encodeRetry, errorBody, SYSTEM } from '@centrali-io/protocol';
-import { type QueryTokenPolicy, type Refusal, retryAfterOf, type ServerRequest } from '../resource-server/index.ts';
+import { ERROR_CODES, encodeEvent, encodeRetry, errorBody, principalKey, SYSTEM } from '@centrali-io/protocol';
+import { type QueryTokenPolicy, Refusal, retryAfterOf, type ServerRequest } from '../resource-server/index.ts';
+import type { Access } from './access/access.ts';
+import type { Slot } from './access/admit.ts';
 import type { Attempt } from './access/attempt.ts';
 import { type Authority, authorize } from './access/authorize.ts';
 import type { Delivery, StreamEnd } from './delivery/port.ts';
@@ -28,7 +30,8 @@ export async function subscribe(
     understand: () => readSubscription(request),
   } as const;
   const { access, asked } = await authorize(authority, request, demand, attempt);
-  const slot = authority.admission.stream(workspace, access.principal);
+  const place = { access, address: request.address, resumes: asked.cursor !== undefined };
+  const slot = takeSlot({ authority, delivery }, place);
 
   // Step 6: open the stream.
   const record = (entry: { kind: 'connect' | 'close' } & Partial<StreamEnd>): void =>
@@ -58,6 +61,32 @@ export async function subscribe(
     });
   } catch (error) {
     slot.release();
+    throw error;
+  }
+}
+
+/**
+ * A place among the open streams. A client that comes back with its cursor before its old stream was seen to
+ * be gone must not be locked out by itself: with all places of its principal taken, it takes that of the
+ * principal's oldest stream from the same address.
+ *
+ * @throws Refusal `RATE_LIMIT_EXCEEDED`
+ */
+function takeSlot(
+  { authority, delivery }: Pick<SubscribeParts, 'authority' | 'delivery'>,
+  { access, address, resumes }: { readonly access: Access; readonly address: string; readonly resumes: boolean },
+): Slot {
+  const take = (): Slot => authority.admission.stream(access.workspace, access.principal);
+  try {
+    return take();
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.reason !== 'principal_full' || !resumes) throw error;
+    const key = principalKey(access.principal);
+    for (const stream of delivery.list(access.workspace)) {
+      if (stream.address !== address || principalKey(stream.access.principal) !== key) continue;
+      delivery.end(stream.connectionId, { kind: 'closing', reason: 'replaced' });
+      return take();
+    }
     throw error;
   }
 }
