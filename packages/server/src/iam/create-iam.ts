@@ -87,6 +87,8 @@ async function startIam(options: IamOptions, store: Store): Promise<Iam> {
         revocations: state.revocations,
         sleep: (milliseconds) => sleep(Math.max(1, milliseconds)),
       }),
+    revocations: state.revocations,
+    signalsPerMinutePerAddress: options.signalsPerMinutePerAddress ?? 1_200,
     lifetimes,
     devTokens: options.devTokens ?? false,
     allowPrivateAddresses: options.allowPrivateAddresses ?? false,

@@ -35,6 +35,8 @@ export interface IamOptions {
   readonly tokenFailuresPerMinutePerClient?: number;
   /** Failed authentications per minute from one address; 0 = no limit. Default 120. */
   readonly tokenFailuresPerMinutePerAddress?: number;
+  /** Requests to the receivers of providers' signals per minute from one address; 0 = no limit. Default 1,200. */
+  readonly signalsPerMinutePerAddress?: number;
   /** Rows that the change feed keeps. Default 100,000. */
   readonly feedRows?: number;
   /** Age up to which audit rows are kept, in seconds; 0 = for good. Default 31,536,000 (365 days). */

@@ -2,6 +2,7 @@
 import type { AccessTokenClaims, Decisions, PrincipalKind } from '@centrali-io/protocol';
 import type { Log } from '../resource-server/index.ts';
 import type { AuditSpool } from './audit/spool.ts';
+import type { RevocationIndex } from './decisions/revocations.ts';
 import type { AccountRecord, Jwk, Store, StoreTransaction } from './store/port.ts';
 
 /** Who makes a change, for its audit row. */
@@ -111,6 +112,10 @@ export interface IamServices {
   readonly audit: Pick<AuditSpool, 'open' | 'push' | 'sum' | 'flush'>;
   /** Signs an access token; it is not stored. Issues none in a second that a revocation of its principal names. */
   readonly issueToken: (request: TokenRequest) => Promise<IssuedToken>;
+  /** The revocations that can still end a token. */
+  readonly revocations: () => Promise<RevocationIndex>;
+  /** Requests to the receivers of providers' signals per minute from one address; 0 = no limit. */
+  readonly signalsPerMinutePerAddress: number;
   /** Lifetimes in seconds. */
   readonly lifetimes: { readonly service: number; readonly user: number; readonly devMaximum: number };
   /** Whether `dev-tokens` answers. */

@@ -50,7 +50,7 @@ const overHttp: Way = async (iam) => {
 function watched(inner: Decisions) {
   let loads = 0;
   let taken = -1;
-  const waiting = new Set<() => void>();
+  let wake = (): void => {};
   const decisions: Decisions = {
     check: (requests, signal) => inner.check(requests, signal),
     record: (entries, signal) => inner.record(entries, signal),
@@ -62,7 +62,7 @@ function watched(inner: Decisions) {
       for await (const frame of inner.changes(position, signal)) {
         yield frame;
         taken = frame.revision;
-        for (const wake of waiting) wake();
+        wake();
       }
     },
   };
@@ -70,8 +70,10 @@ function watched(inner: Decisions) {
     decisions,
     loads: () => loads,
     async takenIn(revision: number) {
-      while (taken < revision) await new Promise<void>((resolve) => waiting.add(resolve));
-      waiting.clear();
+      for (;;) {
+        if (taken >= revision) return;
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
     },
   };
 }

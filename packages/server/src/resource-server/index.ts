@@ -24,5 +24,5 @@ export type { ServerRequest } from './request.ts';
 export { HeaderFields } from './request.ts';
 export { decodeUtf8, parseStrictJson, StrictJsonError } from './strict-json.ts';
 export type { Issuer, VerifiedToken } from './verify.ts';
-export { verifyToken } from './verify.ts';
+export { verifySignedBy, verifyToken } from './verify.ts';
 export { checkWorkspace } from './workspace.ts';

@@ -106,6 +106,11 @@ export class IssuerDirectory {
     if (same?.size === 0) this.#byIssuer.delete(entry.record.issuer);
   }
 
+  /** A provider as an issuer, by its id. */
+  get(id: string): Issuer | undefined {
+    return this.#providers.get(id)?.issuer;
+  }
+
   /** Exactly these providers from now on. */
   replaceAll(records: readonly ProviderRecord[]): void {
     const ids = new Set(records.map(({ id }) => id));

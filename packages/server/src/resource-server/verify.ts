@@ -36,11 +36,24 @@ export interface VerifiedToken {
  * issuer's keys are out of reach.
  */
 export async function verifyToken(token: GatedToken, issuer: Issuer, nowMs: number): Promise<VerifiedToken> {
+  await verifySignedBy(token, issuer);
+  return { issuer, kid: token.kid, claims: checkClaims(token.payload, issuer, nowMs) };
+}
+
+/**
+ * Verifies type, algorithm, key and signature, and nothing of the claims: for tokens of another kind than access
+ * tokens, each with rules of its own (RFC 8725 section 3.12).
+ *
+ * @throws Refusal `INVALID_TOKEN`; `AUTH_ERROR` when the issuer's keys are out of reach.
+ */
+export async function verifySignedBy(
+  token: GatedToken,
+  issuer: Pick<Issuer, 'typ' | 'algorithms' | 'keys' | 'isWithdrawn'>,
+): Promise<void> {
   if (!issuer.typ.includes(token.typ)) throw new Refusal('INVALID_TOKEN', 'typ_refused');
   if (!issuer.algorithms.includes(token.alg)) throw new Refusal('INVALID_TOKEN', 'alg_refused');
   if (issuer.isWithdrawn(token.kid)) throw new Refusal('INVALID_TOKEN', 'key_withdrawn');
   await verifySignature(token, issuer.keys);
-  return { issuer, kid: token.kid, claims: checkClaims(token.payload, issuer, nowMs) };
 }
 
 async function verifySignature(token: GatedToken, keys: KeySet): Promise<void> {

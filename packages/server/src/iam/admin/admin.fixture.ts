@@ -42,11 +42,12 @@ export interface FixtureOptions {
   readonly devTokens?: boolean;
   readonly allowPrivateAddresses?: boolean;
   readonly get?: OutboundGet;
+  readonly signalsPerMinutePerAddress?: number;
 }
 
 /** Makes workspaces `demo` and `other`. */
 export async function openAdmin(options: FixtureOptions = {}): Promise<AdminFixture> {
-  const { devTokens = true, allowPrivateAddresses = false, get } = options;
+  const { devTokens = true, allowPrivateAddresses = false, get, signalsPerMinutePerAddress = 0 } = options;
   let clock = Date.UTC(2026, 10, 1);
   const logged: string[] = [];
   const log = (fields: object, message: string): void => void logged.push(JSON.stringify({ ...fields, message }));
@@ -56,6 +57,7 @@ export async function openAdmin(options: FixtureOptions = {}): Promise<AdminFixt
     algorithm: 'ES256',
     devTokens,
     allowPrivateAddresses,
+    signalsPerMinutePerAddress,
     now: () => clock,
     log: { info: log, warn: log, error: log },
   });

@@ -8,6 +8,7 @@ import { boundedGet } from '../providers/bounded-get.ts';
 import { providerRoutes } from '../providers/routes.ts';
 import { roleRoutes } from '../roles/routes.ts';
 import type { IamServices } from '../services.ts';
+import { registerSignals } from '../signals/routes.ts';
 import type { AdminApp } from './app.ts';
 import { createAuthorizeAdmin } from './authorize-admin.ts';
 import { takeJsonOnly } from './body.ts';
@@ -76,5 +77,6 @@ export async function registerAdmin(
       },
       { prefix: '/workspace/:workspace/api/v1' },
     );
+    await registerSignals(scope, services, verifier);
   });
 }

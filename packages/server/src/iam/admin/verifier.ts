@@ -3,6 +3,7 @@ import { OWN_PROVIDER, scopeOf } from '@centrali-io/protocol';
 import {
   checkWorkspace,
   createOutboundGet,
+  type Issuer,
   IssuerDirectory,
   KeySet,
   type Mapped,
@@ -27,6 +28,8 @@ export interface TokenVerifier {
   verify(token: string, workspace: string): Promise<VerifiedToken>;
   /** Steps 2 and 3, and the mapping. Throws a `Refusal`. */
   judge(token: string, workspace: string): Promise<JudgedToken>;
+  /** A provider as an issuer, with its keys; undefined when there is none of this id. */
+  provider(id: string): Promise<Issuer | undefined>;
   /** Stops following the state. */
   close(): void;
 }
@@ -90,6 +93,10 @@ export function createTokenVerifier(services: IamServices, get: OutboundGet = ou
       checkWorkspace(verified, workspace);
       const { mapping } = verified.issuer;
       return { ...verified, mapped: mapping ? mapClaims(mapping, verified.claims) : UNMAPPED };
+    },
+    async provider(id) {
+      await upToDate();
+      return issuers.get(id);
     },
     close: stop,
   };

@@ -260,6 +260,8 @@ export interface Providers extends ProviderReader {
 export interface RevocationReader {
   get(workspace: string, revision: number): Promise<StoredRevocation | undefined>;
   list(workspace: string, limit: number, after?: number): Promise<readonly StoredRevocation[]>;
+  /** How many revocations of one workspace can still end a token at `now`. */
+  count(workspace: string, now: number): Promise<number>;
   /** Every revocation that can still end a token at `now`. */
   live(now: number): Promise<readonly StoredRevocation[]>;
 }

@@ -329,6 +329,8 @@ export function storeContract(name: string, make: () => Promise<StoreFixture>): 
           (await store.read((view) => view.revocations.live(now))).map(({ revision }) => revision);
         expect(await live(99)).toEqual([1, 2]);
         expect(await live(100)).toEqual([2]);
+        const count = (now: number) => store.read((view) => view.revocations.count('demo', now));
+        expect([await count(99), await count(100)]).toEqual([1, 0]);
         expect(await write((tx) => tx.revocations.prune(100))).toBe(1);
         expect(await store.read((view) => view.revocations.list('demo', 10))).toEqual([]);
       });

@@ -20,6 +20,15 @@ export function revocationsOf(db: Database): Revocations {
         .execute();
       return rows.map(read);
     },
+    async count(workspace, now) {
+      const { number } = await db
+        .selectFrom('revocations')
+        .select((from) => from.fn.countAll<number>().as('number'))
+        .where('workspace', '=', workspace)
+        .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now)]))
+        .executeTakeFirstOrThrow();
+      return number;
+    },
     async live(now) {
       const rows = await revocations()
         .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now)]))
