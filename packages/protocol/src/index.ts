@@ -79,13 +79,17 @@ export type {
   ProviderRecord,
   RevocationRecord,
   Scalar,
+  TicketRecord,
 } from './rpc.ts';
 export {
+  isTicketHash,
   MAX_CHECKS,
   parseAuditEntries,
   parseCheckAnswers,
   parseCheckRequests,
   parseFeedFrame,
+  parseTicket,
+  TICKET_SECONDS,
 } from './rpc-validate.ts';
 export type {
   ClosingEvent,

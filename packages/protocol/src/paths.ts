@@ -29,6 +29,8 @@ export const PATHS = {
   check: '/internal/check',
   changes: '/internal/changes',
   audit: '/internal/audit',
+  tickets: '/internal/tickets',
+  takeTicket: '/internal/tickets/take',
   internalJwks: '/internal/jwks',
 } as const;
 

@@ -1,6 +1,6 @@
 /** Validation of what comes over the internal RPC: what does not fit is refused, never guessed. */
 import { isPermission, type Permission } from './permissions.ts';
-import type { AuditEntry, CheckAnswer, CheckRequest, FeedFrame, Grant, Scalar } from './rpc.ts';
+import type { AuditEntry, CheckAnswer, CheckRequest, FeedFrame, Grant, Scalar, TicketRecord } from './rpc.ts';
 import { isWorkspaceSlug } from './workspace.ts';
 
 /** Most checks in one call. */
@@ -68,6 +68,30 @@ function isAuditEntry(value: unknown): value is AuditEntry {
 export function parseAuditEntries(body: unknown): readonly AuditEntry[] | undefined {
   if (!Array.isArray(body) || body.length === 0 || body.length > MAX_CHECKS) return undefined;
   return body.every(isAuditEntry) ? body : undefined;
+}
+
+/** How long a ticket is good, in seconds. */
+export const TICKET_SECONDS = 60;
+
+/** Whether `value` is a ticket's hash: SHA-256 as 64 hex digits. */
+export function isTicketHash(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+}
+
+/** What a ticket stands for, or `undefined` when the value is anything else. */
+export function parseTicket(value: unknown): TicketRecord | undefined {
+  const fits =
+    isObject(value) &&
+    isWorkspaceSlug(value.workspace) &&
+    ['provider', 'sub', 'kid'].every((key) => typeof value[key] === 'string') &&
+    ['jti', 'clientId', 'cred', 'sid', 'jkt'].every((key) => optionalString(value[key])) &&
+    isCount(value.iat) &&
+    isCount(value.expiresAt) &&
+    isStrings(value.scope) &&
+    isStrings(value.mappedRoles) &&
+    isScalars(value.attributes) &&
+    isScalars(value.claims);
+  return fits ? (value as unknown as TicketRecord) : undefined;
 }
 
 function isGrant(value: unknown): value is Grant {

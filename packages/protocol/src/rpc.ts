@@ -153,6 +153,32 @@ export interface AuditEntry {
   readonly count?: number;
 }
 
+/**
+ * What a ticket stands for: the names and times of a verified token, and never the token. It opens one stream
+ * in its workspace; what ends the token ends the ticket.
+ */
+export interface TicketRecord {
+  readonly workspace: string;
+  readonly provider: string;
+  readonly sub: string;
+  readonly kid: string;
+  readonly jti?: string;
+  readonly clientId?: string;
+  readonly cred?: string;
+  readonly sid?: string;
+  /** Thumbprint of the key that the token is bound to. */
+  readonly jkt?: string;
+  /** Seconds since 1970. */
+  readonly iat: number;
+  /** Milliseconds since 1970: when the token dies, and with it the stream. */
+  readonly expiresAt: number;
+  readonly scope: readonly string[];
+  readonly mappedRoles: readonly string[];
+  readonly attributes: Readonly<Record<string, Scalar>>;
+  /** Claims of our own token that grant filters may compare with. */
+  readonly claims: Readonly<Record<string, Scalar>>;
+}
+
 /** Where a reader of the feed is. */
 export interface FeedPosition {
   readonly epoch: string;
@@ -173,6 +199,16 @@ export interface Decisions {
   changes(position: FeedPosition | undefined, signal: AbortSignal): AsyncIterable<FeedFrame>;
   /** Records what the gateway decided, in order; at most 256 entries a call. Entries of unknown workspaces are dropped. */
   record(entries: readonly AuditEntry[], signal?: AbortSignal): Promise<void>;
+  /**
+   * Keeps a ticket under its hash (SHA-256, 64 hex digits) for 60 s, or until its token dies. The same hash
+   * again changes nothing. `false`: too many are kept, of its principal or in all.
+   */
+  putTicket(hash: string, ticket: TicketRecord, signal?: AbortSignal): Promise<boolean>;
+  /**
+   * Takes a ticket: of all who ask for it, on whatever gateway, one gets it, once. `undefined`: it is
+   * unknown, taken or too old.
+   */
+  takeTicket(hash: string, signal?: AbortSignal): Promise<TicketRecord | undefined>;
   /** IAM's own key set (RFC 7517), as it is right now. */
   jwks(signal?: AbortSignal): Promise<{ readonly keys: readonly Readonly<Record<string, unknown>>[] }>;
 }

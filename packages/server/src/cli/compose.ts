@@ -179,6 +179,7 @@ async function openGateway(
     log,
     limits: config.limits,
     queryTokens: config.tokens.query,
+    boundTickets: config.tickets.bound,
     ownLifetimes: { service: config.tokens.serviceLifetimeSeconds, user: config.tokens.userLifetimeSeconds },
     allowPrivateAddresses: config.providers.allowPrivateAddresses,
     onRefusal: ({ code, reason }) => metrics.refused('gateway', code, reason),
@@ -213,6 +214,8 @@ function counted(decisions: Decisions, metrics: Metrics): Decisions {
     },
     changes: (position, signal) => decisions.changes(position, signal),
     record: (entries, signal) => decisions.record(entries, signal),
+    putTicket: (hash, ticket, signal) => decisions.putTicket(hash, ticket, signal),
+    takeTicket: (hash, signal) => decisions.takeTicket(hash, signal),
     jwks: (signal) => decisions.jwks(signal),
   };
 }

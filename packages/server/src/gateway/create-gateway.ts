@@ -20,9 +20,11 @@ import { AuditSpool } from './access/audit.ts';
 import type { Authority } from './access/authorize.ts';
 import { ChangeFeed } from './access/change-feed.ts';
 import { DecisionQueue } from './access/decisions.ts';
+import { Tickets } from './access/tickets.ts';
 import type { Broker } from './broker/port.ts';
 import { closeConnection, listConnections, showConnection } from './connections.ts';
 import type { Delivery } from './delivery/port.ts';
+import { issueTicket } from './issue-ticket.ts';
 import { publish } from './publish.ts';
 import { renew } from './renew.ts';
 import type { Reply } from './reply.ts';
@@ -39,6 +41,8 @@ export interface GatewayOptions {
   readonly delivery: Delivery;
   readonly log: Log;
   readonly limits?: Partial<GatewayLimits>;
+  /** Whether tokens that are bound to a key may be changed for tickets; `false` by default. */
+  readonly boundTickets?: boolean;
   /** `allow` by default. */
   readonly queryTokens?: QueryTokenPolicy;
   /** Longest `exp - iat` of own tokens, in seconds: 25,200 for services, 3,600 for users, 86,400 from dev-tokens. */
@@ -111,6 +115,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         subscribe({ authority, delivery, queryTokens }, request, workspace, attempt),
       POST: (request, { workspace }, attempt) => publish({ authority, broker }, request, workspace, attempt),
     },
+    tickets: { POST: (...call) => issueTicket({ authority }, ...call) },
     connections: { GET: (...call) => listConnections({ authority, delivery }, ...call) },
     'connections/{id}/token': { POST: (...call) => renew({ authority, delivery }, ...call) },
     'connections/{id}': {
@@ -235,6 +240,7 @@ function makeAuthority(
     feed,
     decisions: new DecisionQueue({ decisions, feed }),
     admission: new Admission(limits),
+    tickets: new Tickets({ decisions, bound: options.boundTickets ?? false }),
     audit: new AuditSpool({
       decisions,
       log,

@@ -1,5 +1,13 @@
 /** For tests: a gateway over an IAM, a log and a delivery that a test holds in its hand. */
-import type { AuditEntry, CheckAnswer, CheckRequest, FeedFrame, Grant, Permission } from '@centrali-io/protocol';
+import type {
+  AuditEntry,
+  CheckAnswer,
+  CheckRequest,
+  FeedFrame,
+  Grant,
+  Permission,
+  TicketRecord,
+} from '@centrali-io/protocol';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { HeaderFields, type ServerRequest, SILENT } from '../resource-server/index.ts';
 import type { Batch } from './broker/port.ts';
@@ -98,7 +106,10 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
       seen.audit.push(...entries);
     },
     clock: NOW * 1000,
+    /** Whether IAM has no room for tickets. */
+    full: false,
   };
+  const tickets = new Map<string, TicketRecord>();
   const idle = new AbortController();
   const frames: FeedFrame[] = [];
   let wake = (): void => {};
@@ -130,6 +141,16 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
         }
       },
       record: (entries) => behind.record(entries),
+      putTicket: async (hash, ticket) => {
+        if (behind.full) return false;
+        tickets.set(hash, ticket);
+        return true;
+      },
+      takeTicket: async (hash) => {
+        const ticket = tickets.get(hash);
+        tickets.delete(hash);
+        return ticket;
+      },
       jwks: async () => JWKS,
     },
     broker: {
@@ -166,7 +187,7 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
   if (feed === 'live') await up;
   const send = (init: RequestInit, rest = 'events', workspace = 'acme'): Promise<Reply> =>
     gateway.handle(requestOf(init), { workspace, rest });
-  return { gateway, seen, behind, send, change, close: () => close(gateway, idle) };
+  return { gateway, tickets, seen, behind, send, change, close: () => close(gateway, idle) };
 }
 
 async function close(gateway: Gateway, idle: AbortController): Promise<void> {

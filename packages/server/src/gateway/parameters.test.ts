@@ -49,7 +49,6 @@ describe('the query of a subscription', () => {
     ['structure=order', 'The parameter structure is not known here.'],
     ['Structures=order', 'The parameter Structures is not known here.'],
     ['constructor=x', 'The parameter constructor is not known here.'],
-    ['ticket=abc', 'The parameter ticket is not known here.'],
     ['structures=a&structures=b', 'The parameter structures is given more than once.'],
     ['structures=a,,b', 'The parameter structures is a list of names, with a comma between two.'],
     ['structures=a%00', 'The parameter structures is a list of names, with a comma between two.'],

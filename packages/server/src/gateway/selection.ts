@@ -11,6 +11,7 @@ export interface Subscription {
 
 const KNOWN: ReadonlySet<string> = new Set([
   'access_token',
+  'ticket',
   'structures',
   'events',
   'filter',

@@ -27,6 +27,7 @@ export async function subscribe(
     workspace,
     permission: 'realtime:subscribe',
     query: queryTokens,
+    ticket: true,
     understand: () => readSubscription(request),
   } as const;
   const { access, asked } = await authorize(authority, request, demand, attempt);

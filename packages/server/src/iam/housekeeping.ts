@@ -40,6 +40,7 @@ export async function endExpiredCredentials({ store, now }: Pick<Housekeeping, '
 export async function prune({ store, keys, audit, feedRows, auditMaxAgeSeconds, now }: Housekeeping): Promise<void> {
   await store.transaction(async (tx) => {
     await tx.usedJtis.prune(now());
+    await tx.tickets.prune(now());
     await tx.revocations.prune(now());
     await tx.feed.trim(feedRows);
     if (auditMaxAgeSeconds > 0) await tx.audit.prune(now() - auditMaxAgeSeconds * 1_000);

@@ -1,5 +1,5 @@
 /** What every adapter of the Decisions port holds to: the one in memory, and the one over the internal listener. */
-import type { CheckRequest, Decisions, FeedFrame } from '@centrali-io/protocol';
+import type { CheckRequest, Decisions, FeedFrame, TicketRecord } from '@centrali-io/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Iam } from '../iam/index.ts';
 
@@ -210,6 +210,55 @@ export function decisionsContract(name: string, make: () => Promise<DecisionsFix
         { ...entry, seq: expect.any(Number), count: 1 },
         expect.objectContaining({ kind: 'refuse', code: 'INVALID_TOKEN', count: 1 }),
       ]);
+    });
+
+    describe('tickets', () => {
+      const hash = (n: number): string => n.toString(16).padStart(64, '0');
+      const ticket = (more: Partial<TicketRecord> = {}): TicketRecord => ({
+        workspace: 'demo',
+        provider: 'pr_1',
+        sub: 'ann \u{1f511}',
+        kid: 'k',
+        jti: 'j',
+        clientId: 'c',
+        sid: 's',
+        jkt: 't',
+        iat: 1,
+        expiresAt: Date.now() + 3_600_000,
+        scope: ['realtime:subscribe'],
+        mappedRoles: ['viewer'],
+        attributes: { ext_team: 7 },
+        claims: { plan: 'gold', beta: true },
+        ...more,
+      });
+
+      it('give back once what they were made of', async () => {
+        expect(await fixture.decisions.putTicket(hash(1), ticket())).toBe(true);
+        expect(await fixture.decisions.takeTicket(hash(2))).toBeUndefined();
+        expect(await fixture.decisions.takeTicket(hash(1))).toEqual(ticket({ expiresAt: expect.any(Number) }));
+        expect(await fixture.decisions.takeTicket(hash(1))).toBeUndefined();
+      });
+      it('go to one of all who ask at the same instant', async () => {
+        await fixture.decisions.putTicket(hash(1), ticket());
+        const taken = await Promise.all(Array.from({ length: 20 }, () => fixture.decisions.takeTicket(hash(1))));
+        expect(taken.filter((one) => one !== undefined)).toHaveLength(1);
+      });
+      it('are good no longer than their token', async () => {
+        await fixture.decisions.putTicket(hash(1), ticket({ expiresAt: Date.now() - 1 }));
+        expect(await fixture.decisions.takeTicket(hash(1))).toBeUndefined();
+      });
+      it('are kept up to a number of one principal, which leaves the others their room', async () => {
+        for (let n = 0; n < 120; n++) expect(await fixture.decisions.putTicket(hash(n), ticket())).toBe(true);
+        expect(await fixture.decisions.putTicket(hash(121), ticket())).toBe(false);
+        expect(await fixture.decisions.putTicket(hash(122), ticket({ sub: 'bob' }))).toBe(true);
+        expect(await fixture.decisions.putTicket(hash(123), ticket({ workspace: 'other' }))).toBe(true);
+        await fixture.decisions.takeTicket(hash(0));
+        expect(await fixture.decisions.putTicket(hash(124), ticket())).toBe(true);
+      });
+      it('are refused under anything but a hash', async () => {
+        for (const bad of ['', 'x', hash(1).toUpperCase().replace('1', 'F'), `${hash(1)}0`])
+          await expect(fixture.decisions.putTicket(bad, ticket())).rejects.toThrow();
+      });
     });
 
     it('gives the key set as it is now, public members only', async () => {

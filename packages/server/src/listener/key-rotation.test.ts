@@ -54,6 +54,8 @@ function watched(inner: Decisions) {
   const decisions: Decisions = {
     check: (requests, signal) => inner.check(requests, signal),
     record: (entries, signal) => inner.record(entries, signal),
+    putTicket: (hash, ticket, signal) => inner.putTicket(hash, ticket, signal),
+    takeTicket: (hash, signal) => inner.takeTicket(hash, signal),
     jwks(signal) {
       loads += 1;
       return inner.jwks(signal);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type QueryTokenPolicy, readToken } from './read-token.ts';
+import { type QueryTokenPolicy, readCredential, readToken, TOKEN_COOKIE, type Ways } from './read-token.ts';
 import { Refusal } from './refusal.ts';
 import { HeaderFields } from './request.ts';
 
@@ -64,5 +64,55 @@ describe('readToken', () => {
 
   it('does not look at the query on other routes', () => {
     expect(read('access_token=abc', [], 'no')).toBe('MISSING_TOKEN (token_missing)');
+  });
+});
+
+describe('readCredential', () => {
+  const all = (
+    query: string,
+    headers: readonly string[] = [],
+    ways: Ways = { query: 'allow', ticket: true, cookie: true },
+  ) => {
+    try {
+      const credential = readCredential(
+        { query: new URLSearchParams(query), headers: new HeaderFields(headers) },
+        ways,
+      );
+      return 'ticket' in credential ? `ticket: ${credential.ticket}` : `${credential.via}: ${credential.token}`;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return `${error.code} (${error.reason})`;
+    }
+  };
+  const cookie = (...values: string[]): string[] => values.flatMap((value) => ['Cookie', value]);
+
+  it('reads a ticket, and refuses it beside a token', () => {
+    expect(all('ticket=abc')).toBe('ticket: abc');
+    expect(all('ticket=abc&access_token=x')).toBe('BAD_REQUEST (token_twice)');
+    expect(all('ticket=abc', auth('Bearer x'))).toBe('BAD_REQUEST (token_twice)');
+    expect(all('ticket=abc&ticket=')).toBe('BAD_REQUEST (ticket_repeated)');
+    expect(all('ticket=')).toBe('MISSING_TOKEN (token_missing)');
+    expect(all('ticket=abc', [], { query: 'allow' })).toBe('MISSING_TOKEN (token_missing)');
+    expect(all('ticket=abc', [], { query: 'deny', ticket: true })).toBe('ticket: abc');
+  });
+
+  it('reads the cookie when nothing else is there, and where it is asked for', () => {
+    expect(all('', cookie(`a=1; ${TOKEN_COOKIE}=abc; b=2`))).toBe('cookie: abc');
+    expect(all('', cookie('a=1', `${TOKEN_COOKIE}=abc`))).toBe('cookie: abc');
+    expect(all('', cookie(`${TOKEN_COOKIE}=abc`), { query: 'allow' })).toBe('MISSING_TOKEN (token_missing)');
+    for (const [query, headers, expected] of [
+      ['access_token=x', [], 'query: x'],
+      ['ticket=x', [], 'ticket: x'],
+      ['', auth('Bearer x'), 'header: x'],
+    ] as const) {
+      expect(all(query, [...headers, ...cookie(`${TOKEN_COOKIE}=abc`)])).toBe(expected);
+    }
+  });
+
+  it('reads no other cookie, and none that came twice', () => {
+    for (const name of ['centrali-token', '__host-centrali-token', `x${TOKEN_COOKIE}`, '__Secure-centrali-token'])
+      expect(all('', cookie(`${name}=abc`))).toBe('MISSING_TOKEN (token_missing)');
+    expect(all('', cookie(`${TOKEN_COOKIE}=`))).toBe('MISSING_TOKEN (token_missing)');
+    expect(all('', cookie(`${TOKEN_COOKIE}=a; ${TOKEN_COOKIE}=b`))).toBe('BAD_REQUEST (cookie_repeated)');
   });
 });

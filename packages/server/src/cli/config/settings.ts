@@ -159,6 +159,11 @@ export const CONFIG = z.strictObject({
       maxAgeSeconds: number(365 * DAY, 36_500 * DAY, 'Age up to which rows of the audit log are kept; 0 = for good'),
     })
     .prefault({}),
+  tickets: z
+    .strictObject({
+      bound: flag(false, 'Whether a token that is bound to a key (DPoP) may be changed for a ticket, which is not'),
+    })
+    .prefault({}),
   drainSeconds: number(25, 3600, 'Time over which streams are ended at shutdown'),
   providers: z
     .strictObject({

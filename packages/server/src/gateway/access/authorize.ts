@@ -1,13 +1,14 @@
 /** The connection flow, for every route that takes a bearer. Cheap checks first; the first failure ends it; any doubt denies. */
 import type { CheckAnswer, Permission } from '@centrali-io/protocol';
 import {
+  type Bearer,
   checkWorkspace,
   type IssuerDirectory,
   passFormGate,
-  type QueryTokenPolicy,
   Refusal,
-  readToken,
+  readCredential,
   type ServerRequest,
+  type Ways,
 } from '../../resource-server/index.ts';
 import { type Access, type Allowed, accessOf } from './access.ts';
 import type { Admission } from './admit.ts';
@@ -17,6 +18,7 @@ import type { ChangeFeed } from './change-feed.ts';
 import type { DecisionQueue } from './decisions.ts';
 import { checkQueryLifetime } from './query-token.ts';
 import { questionOf, type Subject, subjectOf } from './subject.ts';
+import { spent, subjectOfTicket, Tickets } from './tickets.ts';
 
 /** What the flow stands on. */
 export interface Authority {
@@ -25,15 +27,14 @@ export interface Authority {
   readonly decisions: DecisionQueue;
   readonly admission: Admission;
   readonly audit: AuditSpool;
+  readonly tickets: Tickets;
   /** Wall clock, ms. */
   readonly now: () => number;
 }
 
-/** What a route asks of steps 0 to 3. */
-export interface Claim<T> {
+/** What a route asks of steps 0 to 3: by which ways it takes a credential, beside the header. */
+export interface Claim<T> extends Ways {
   readonly workspace: string;
-  /** Whether this route reads a token from the query, and under which policy. */
-  readonly query: QueryTokenPolicy | 'no';
   /** Reads what else the request says. Cheap, so it comes before anything is spent on the request. */
   readonly understand: () => T;
 }
@@ -69,26 +70,45 @@ export async function authorize<T>(
 export async function identify<T>(
   authority: Authority,
   request: ServerRequest,
-  { workspace, query, understand }: Claim<T>,
+  claim: Claim<T>,
   attempt: Attempt,
 ): Promise<{ readonly subject: Subject; readonly asked: T }> {
   // 0. Admit the address: the listener has, and has bounded head and body, before it called us.
 
-  // 1. Read the token.
-  const bearer = readToken(request, query);
-  const asked = understand();
+  // 1. Read the token, or the ticket that stands for one.
+  const credential = readCredential(request, claim);
+  const asked = claim.understand();
 
-  // 2. Verify it: form, then the key set of its issuer in this workspace, signature, claims.
+  // 2. Verify it, and 3. check that it is for the workspace of the URL.
+  const subject =
+    'ticket' in credential
+      ? await redeemTicket(authority, credential.ticket, claim.workspace)
+      : await verifyBearer(authority, credential, claim);
+  attempt.subject = subject;
+  return { subject, asked };
+}
+
+/** Form, then the key set of its issuer in this workspace, signature, claims; then the workspace. */
+async function verifyBearer(
+  authority: Authority,
+  bearer: Bearer,
+  { workspace, query }: Claim<unknown>,
+): Promise<Subject> {
   const token = passFormGate(bearer.token);
   if (!authority.feed.isReady) throw new Refusal('AUTH_ERROR', 'feed_starting');
   const verified = await authority.issuers.verify(token, workspace, authority.now());
   checkQueryLifetime(bearer, query, verified);
-
-  // 3. Check that it is for the workspace of the URL.
   checkWorkspace(verified, workspace);
-  const subject = subjectOf(verified);
-  attempt.subject = subject;
-  return { subject, asked };
+  return subjectOf(verified);
+}
+
+/** Its token was verified when the ticket was made; what has happened to that since, step 4 tells. */
+async function redeemTicket({ feed, tickets, now }: Authority, ticket: string, workspace: string): Promise<Subject> {
+  if (!Tickets.hasForm(ticket)) throw spent();
+  if (!feed.isReady) throw new Refusal('AUTH_ERROR', 'feed_starting');
+  const record = await tickets.take(ticket, now());
+  if (record.workspace !== workspace) throw new Refusal('WORKSPACE_MISMATCH', 'ticket_of_other_workspace');
+  return subjectOfTicket(record);
 }
 
 /**

@@ -10,6 +10,8 @@ import {
   PATHS,
   parseCheckAnswers,
   parseFeedFrame,
+  parseTicket,
+  type TicketRecord,
 } from '@centrali-io/protocol';
 import { Refusal } from '../../resource-server/index.ts';
 
@@ -101,6 +103,19 @@ export function createHttpDecisions(options: HttpDecisionsOptions): Decisions & 
     },
     async record(entries: readonly AuditEntry[], signal?: AbortSignal): Promise<void> {
       await call(PATHS.audit, signal, JSON.stringify(entries));
+    },
+    async putTicket(hash: string, ticket: TicketRecord, signal?: AbortSignal) {
+      const answer = await call(PATHS.tickets, signal, JSON.stringify({ hash, ticket }));
+      const { kept } = Object(answer) as { kept?: unknown };
+      if (typeof kept !== 'boolean') throw failed('rpc_garbage');
+      return kept;
+    },
+    async takeTicket(hash: string, signal?: AbortSignal) {
+      const { ticket } = Object(await call(PATHS.takeTicket, signal, JSON.stringify({ hash }))) as { ticket?: unknown };
+      if (ticket === null) return undefined;
+      const record = parseTicket(ticket);
+      if (!record) throw failed('rpc_garbage');
+      return record;
     },
     async jwks(signal?: AbortSignal) {
       const set = await call(PATHS.internalJwks, signal);

@@ -1,4 +1,4 @@
-import { type AccessTokenClaims, OWN_PROVIDER, type Permission, type Scalar, scopeOf } from '@centrali-io/protocol';
+import { OWN_PROVIDER, type Permission, type Scalar, scopeOf } from '@centrali-io/protocol';
 import { mapClaims, UNMAPPED, type VerifiedToken } from '../../resource-server/index.ts';
 import type { Question } from './decisions.ts';
 
@@ -20,7 +20,8 @@ export interface TokenFacts {
   /** Roles and attributes of the provider's mapping; empty for our own tokens. */
   readonly mappedRoles: readonly string[];
   readonly attributes: Readonly<Record<string, Scalar>>;
-  readonly claims: AccessTokenClaims;
+  /** All that the token claims; of a token that was changed for a ticket, what grant filters compare with. */
+  readonly claims: Readonly<Record<string, unknown>>;
 }
 
 /** Whose token it is: provider and sub, with what the token says. The kind is IAM's to tell. */

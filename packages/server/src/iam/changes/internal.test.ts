@@ -36,6 +36,8 @@ const decisions = (more: Partial<Decisions> = {}): Decisions => ({
     yield BEAT;
   },
   record: async () => {},
+  putTicket: async () => true,
+  takeTicket: async () => undefined,
   jwks: async () => ({ keys: [] }),
   ...more,
 });

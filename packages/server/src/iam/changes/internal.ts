@@ -3,10 +3,12 @@ import {
   type Decisions,
   type FeedFrame,
   type FeedPosition,
+  isTicketHash,
   MAX_CHECKS,
   PATHS,
   parseAuditEntries,
   parseCheckRequests,
+  parseTicket,
 } from '@centrali-io/protocol';
 import { Refusal, type ServerRequest } from '../../resource-server/index.ts';
 
@@ -21,6 +23,8 @@ const ROUTES: ReadonlyMap<string, { readonly method: string; readonly handle: Ha
   [PATHS.check, { method: 'POST', handle: check }],
   [PATHS.changes, { method: 'GET', handle: changes }],
   [PATHS.audit, { method: 'POST', handle: audit }],
+  [PATHS.tickets, { method: 'POST', handle: putTicket }],
+  [PATHS.takeTicket, { method: 'POST', handle: takeTicket }],
   [PATHS.internalJwks, { method: 'GET', handle: jwks }],
 ]);
 
@@ -52,6 +56,19 @@ async function audit(request: ServerRequest, decisions: Decisions): Promise<Resp
   if (!entries) throw malformed(`The body must be an array of 1 to ${MAX_CHECKS} entries.`);
   await decisions.record(entries);
   return new Response(null, { status: 204, headers: HEADERS });
+}
+
+async function putTicket(request: ServerRequest, decisions: Decisions): Promise<Response> {
+  const { hash, ticket } = Object(await readJson(request)) as { hash?: unknown; ticket?: unknown };
+  const record = parseTicket(ticket);
+  if (!isTicketHash(hash) || !record) throw malformed('The body must be a hash and a ticket.');
+  return json({ kept: await decisions.putTicket(hash, record) });
+}
+
+async function takeTicket(request: ServerRequest, decisions: Decisions): Promise<Response> {
+  const { hash } = Object(await readJson(request)) as { hash?: unknown };
+  if (!isTicketHash(hash)) throw malformed('The body must be a hash.');
+  return json({ ticket: (await decisions.takeTicket(hash)) ?? null });
 }
 
 async function jwks(_request: ServerRequest, decisions: Decisions): Promise<Response> {

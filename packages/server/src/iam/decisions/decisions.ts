@@ -1,5 +1,5 @@
 import type { AuditEntry, CheckRequest, Decisions } from '@centrali-io/protocol';
-import { MAX_CHECKS } from '@centrali-io/protocol';
+import { isTicketHash, MAX_CHECKS, TICKET_SECONDS, type TicketRecord } from '@centrali-io/protocol';
 import { Refusal } from '../../resource-server/index.ts';
 import type { AuditSpool } from '../audit/spool.ts';
 import type { ChangeFeed } from '../changes/change-feed.ts';
@@ -16,6 +16,9 @@ export interface DecisionsDependencies {
   readonly audit: Pick<AuditSpool, 'open' | 'push' | 'sum'>;
   readonly now: () => number;
 }
+
+/** Tickets that wait at once: a minute of 1,600 connects a second in all, and two tabs a second of one principal. */
+const TICKET_ROOM = { inAll: 100_000, ofPrincipal: 120 } as const;
 
 /** The Decisions port in memory: the reference that the adapter over HTTP is held against. */
 export function createDecisions({ store, feed, keys, audit, now }: DecisionsDependencies): Decisions {
@@ -41,6 +44,16 @@ export function createDecisions({ store, feed, keys, audit, now }: DecisionsDepe
         if (entry.kind === 'refuse' && entry.sub === undefined) audit.sum(rowOf(entry));
         else audit.push(rowOf(entry));
       }
+    },
+    async putTicket(hash: string, ticket: TicketRecord, signal?: AbortSignal) {
+      signal?.throwIfAborted();
+      if (!isTicketHash(hash)) throw new RangeError('A ticket is kept under 64 hex digits.');
+      const expiresAt = Math.min(now() + TICKET_SECONDS * 1_000, ticket.expiresAt);
+      return await store.transaction((tx) => tx.tickets.put({ hash, ticket, expiresAt }, now(), TICKET_ROOM));
+    },
+    async takeTicket(hash: string, signal?: AbortSignal) {
+      signal?.throwIfAborted();
+      return await store.transaction((tx) => tx.tickets.take(hash, now()));
     },
     async jwks(signal?: AbortSignal) {
       signal?.throwIfAborted();

@@ -10,6 +10,7 @@ import type {
   PrincipalKind,
   ProviderRecord,
   RevocationRecord,
+  TicketRecord,
 } from '@centrali-io/protocol';
 
 /** A JSON Web Key (RFC 7517 section 4). */
@@ -303,6 +304,30 @@ export interface AuditLink extends AuditMark {
   readonly content: string;
 }
 
+/** Tickets, by the hash of their text. */
+export interface Tickets {
+  /** Keeps a ticket until `expiresAt`; the same hash again changes nothing. `false`: there is no room. */
+  put(ticket: StoredTicket, now: number, room: TicketRoom): Promise<boolean>;
+  /** Takes it out, once; undefined: unknown, taken before, or its time is over. */
+  take(hash: string, now: number): Promise<TicketRecord | undefined>;
+  /** Removes those whose time was over at `now`; says how many. */
+  prune(now: number): Promise<number>;
+}
+
+/** A ticket, as it is kept. */
+export interface StoredTicket {
+  readonly hash: string;
+  readonly ticket: TicketRecord;
+  readonly expiresAt: number;
+}
+
+/** How many tickets are kept at once. */
+export interface TicketRoom {
+  readonly inAll: number;
+  /** Of one provider's `sub` in one workspace. */
+  readonly ofPrincipal: number;
+}
+
 export interface AuditReader {
   list(query: AuditQuery): Promise<readonly AuditRow[]>;
   /** Every chain, and how many there must be; undefined when that number was tampered with. */
@@ -364,6 +389,7 @@ export interface StoreTransaction extends StoreView {
   readonly providers: Providers;
   readonly revocations: Revocations;
   readonly usedJtis: UsedJtis;
+  readonly tickets: Tickets;
   readonly audit: AuditLog;
   readonly feed: Feed;
   /**

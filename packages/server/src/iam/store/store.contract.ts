@@ -343,6 +343,26 @@ export function storeContract(name: string, make: () => Promise<StoreFixture>): 
         });
         expect(await write((tx) => tx.revocations.delete(1))).toBe(true);
       });
+      it('keep a ticket, up to a number, until it is taken or its time is over', async () => {
+        const ticket = (sub: string) => ({
+          ...{ workspace: 'demo', provider: 'centrali', sub, kid: 'k', iat: 1, expiresAt: 100 },
+          ...{ scope: [], mappedRoles: [], attributes: {}, claims: {} },
+        });
+        const put = (hash: string, sub: string, expiresAt: number, now = 0) =>
+          write((tx) => tx.tickets.put({ hash, ticket: ticket(sub), expiresAt }, now, { inAll: 3, ofPrincipal: 2 }));
+        const take = (hash: string, now = 0) => write((tx) => tx.tickets.take(hash, now));
+        expect(await put('a', 'ann', 10)).toBe(true);
+        expect(await put('b', 'ann', 20)).toBe(true);
+        expect(await put('c', 'ann', 30)).toBe(false);
+        expect(await put('d', 'bob', 30)).toBe(true);
+        expect(await put('e', 'eve', 30)).toBe(false);
+        expect(await put('e', 'eve', 30, 10)).toBe(true);
+        expect(await take('a')).toBeUndefined();
+        expect(await take('b', 20)).toBeUndefined();
+        expect(await take('d', 29)).toEqual(ticket('bob'));
+        expect(await take('d')).toBeUndefined();
+        expect(await write((tx) => tx.tickets.prune(30))).toBe(1);
+      });
       it('take a jti once for each client, until it is pruned', async () => {
         const take = (client: string) => write((tx) => tx.usedJtis.take(client, 'j', 100));
         expect(await take('ci_1')).toBe(true);

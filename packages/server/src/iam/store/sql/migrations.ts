@@ -63,4 +63,13 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
     run: (db, pepper) => chainAudit(db, auditKeyOf(pepper)),
   },
+  {
+    name: '0003-tickets',
+    statements: [
+      `create table tickets (hash text primary key, principal text not null, record text not null,
+        expires_at bigint not null)`,
+      'create index tickets_of_principal on tickets (principal)',
+      'create index tickets_by_end on tickets (expires_at)',
+    ],
+  },
 ];

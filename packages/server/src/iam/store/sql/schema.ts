@@ -58,6 +58,7 @@ export interface Schema {
     created_at: number;
     expires_at: number | null;
   };
+  tickets: { hash: string; principal: string; record: string; expires_at: number };
   used_jtis: { client_id: string; jti: string; expires_at: number };
   audit: {
     seq: number;

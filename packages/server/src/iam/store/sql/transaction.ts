@@ -10,6 +10,7 @@ import { revocationsOf, usedJtisOf } from './revocations.ts';
 import { rolesOf } from './roles.ts';
 import type { Database } from './schema.ts';
 import { signingKeysOf } from './signing-keys.ts';
+import { ticketsOf } from './tickets.ts';
 import { workspacesOf } from './workspaces.ts';
 
 /** What the state is known by. */
@@ -36,6 +37,7 @@ export function storeTransaction(
     providers: providersOf(db),
     revocations: revocationsOf(db),
     usedJtis: usedJtisOf(db),
+    tickets: ticketsOf(db),
     audit,
     feed: feedOf(db, epoch),
     async recordChange(change, row) {
