@@ -183,7 +183,7 @@ describe('when to renew', () => {
       3_300_000,
       3_480_000,
     );
-    within(sourceOf({ token: fakeToken({ iat: seconds(), exp: seconds() + 5 }) }).renewInMs(), 3_250, 4_000);
+    within(sourceOf({ token: fakeToken({ iat: seconds(), exp: seconds() + 5 }) }).renewInMs(), 2_500, 3_250);
   });
 
   test('time goes by', () => {

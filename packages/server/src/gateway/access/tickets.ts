@@ -128,6 +128,7 @@ function scalarsOf(claims: Readonly<Record<string, unknown>>): Record<string, Sc
 }
 
 /** Whose token a ticket was made of: the subject, as if the token itself had come. */
-export function subjectOfTicket({ workspace: _, provider, sub, ...token }: TicketRecord): Subject {
+export function subjectOfTicket(record: TicketRecord): Subject {
+  const { workspace: _, provider, sub, ...token } = record;
   return { provider, sub, token };
 }

@@ -13,7 +13,7 @@ export function ticketsOf(db: Database): Tickets {
       ? all
       : all.where('principal', '=', principal)
     ).executeTakeFirstOrThrow();
-    return Number(n);
+    return n;
   };
   return {
     async put({ hash, ticket, expiresAt }, now, { inAll, ofPrincipal }) {
