@@ -110,6 +110,26 @@ describe('the connection flow', () => {
     expect(await lineOf(await world.send({ headers: await bearer() }))).toBe('403 FORBIDDEN insufficient_scope');
   });
 
+  it('takes the token from the cookie where the operator allows it, for pages that are known', async () => {
+    const cookie = `__Host-centrali-token=${await tokenOf()}`;
+    const from = (origin: string) => ({ headers: { Cookie: cookie, Origin: origin } });
+    world = await gatewayOf();
+    expect(await lineOf(await world.send(from('https://app.example')))).toBe('401 MISSING_TOKEN');
+    await world.close();
+    world = await gatewayOf({ cookieOrigins: ['https://app.example'] });
+    expect(await lineOf(await world.send(from('https://app.example')))).toBe('200 stream');
+    expect(await lineOf(await world.send(from('https://evil.example')))).toBe('401 MISSING_TOKEN');
+    // Another credential is the one that counts, good or bad.
+    const both = await world.send({ ...from('https://app.example'), query: 'access_token=x' });
+    expect(await lineOf(both)).toBe('401 INVALID_TOKEN invalid_token');
+    for (const rest of ['tickets', 'connections', 'events'])
+      expect(
+        await lineOf(
+          await world.send({ ...from('https://app.example'), method: rest === 'connections' ? 'GET' : 'POST' }, rest),
+        ),
+      ).toBe('401 MISSING_TOKEN');
+  });
+
   it('says AUTH_ERROR before the first snapshot: who is trusted is not known yet', async () => {
     world = await gatewayOf({}, 'silent');
     expect(world.gateway.status()).toMatchObject({ ready: false, feed: 'starting' });

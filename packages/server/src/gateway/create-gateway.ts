@@ -19,6 +19,7 @@ import type { Attempt } from './access/attempt.ts';
 import { AuditSpool } from './access/audit.ts';
 import type { Authority } from './access/authorize.ts';
 import { ChangeFeed } from './access/change-feed.ts';
+import { cookieGate } from './access/cookie-origin.ts';
 import { DecisionQueue } from './access/decisions.ts';
 import { Tickets } from './access/tickets.ts';
 import type { Broker } from './broker/port.ts';
@@ -43,6 +44,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   /** Whether tokens that are bound to a key may be changed for tickets; `false` by default. */
   readonly boundTickets?: boolean;
+  /** Origins whose pages may send the token in a cookie, beside our own; absent: the cookie is never read. */
+  readonly cookieOrigins?: readonly string[];
   /** `allow` by default. */
   readonly queryTokens?: QueryTokenPolicy;
   /** Longest `exp - iat` of own tokens, in seconds: 25,200 for services, 3,600 for users, 86,400 from dev-tokens. */
@@ -107,12 +110,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { baseUrl, broker, delivery, log, queryTokens = 'allow' } = options;
   const { now = Date.now, monotonic = () => performance.now(), random = Math.random } = options;
   const authority = makeAuthority({ ...options, now, monotonic, random });
+  const mayUseCookie = options.cookieOrigins && cookieGate(baseUrl, options.cookieOrigins);
   let draining = false;
 
   const routes: Routes = {
     events: {
       GET: (request, { workspace }, attempt) =>
-        subscribe({ authority, delivery, queryTokens }, request, workspace, attempt),
+        subscribe({ authority, delivery, queryTokens, mayUseCookie }, request, workspace, attempt),
       POST: (request, { workspace }, attempt) => publish({ authority, broker }, request, workspace, attempt),
     },
     tickets: { POST: (...call) => issueTicket({ authority }, ...call) },

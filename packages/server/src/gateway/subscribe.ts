@@ -13,11 +13,13 @@ export interface SubscribeParts {
   readonly authority: Authority;
   readonly delivery: Delivery;
   readonly queryTokens: QueryTokenPolicy;
+  /** Whether a request's cookie may count as a token; never, when absent. */
+  readonly mayUseCookie?: ((headers: ServerRequest['headers']) => boolean) | undefined;
 }
 
 /** `GET …/events`: the seven steps of the connection flow. */
 export async function subscribe(
-  { authority, delivery, queryTokens }: SubscribeParts,
+  { authority, delivery, queryTokens, mayUseCookie }: SubscribeParts,
   request: ServerRequest,
   workspace: string,
   attempt: Attempt,
@@ -28,6 +30,7 @@ export async function subscribe(
     permission: 'realtime:subscribe',
     query: queryTokens,
     ticket: true,
+    cookie: mayUseCookie?.(request.headers) ?? false,
     understand: () => readSubscription(request),
   } as const;
   const { access, asked } = await authorize(authority, request, demand, attempt);

@@ -35,6 +35,21 @@ describe('createCors', () => {
     expect(cors.headers('https://any.example')).toMatchObject({ 'access-control-allow-origin': '*' });
   });
 
+  it('lets pages of listed origins send cookies where the operator says so, and nobody else', () => {
+    const cors = createCors({ allowed: listed, loopback: true, cookies: true });
+    expect(cors.headers('https://app.example.com')).toMatchObject({ 'access-control-allow-credentials': 'true' });
+    expect(cors.preflight('https://app.example.com')).toMatchObject({ 'access-control-allow-credentials': 'true' });
+    expect(cors.headers('http://localhost:3000')).not.toHaveProperty('access-control-allow-credentials');
+    expect(createCors({ allowed: [...listed, '*'], cookies: true }).headers('https://app.example.com')).toEqual({
+      vary: 'Origin',
+      'access-control-allow-origin': '*',
+      'access-control-expose-headers': 'WWW-Authenticate, Retry-After',
+    });
+    expect(createCors({ allowed: listed }).headers('https://app.example.com')).not.toHaveProperty(
+      'access-control-allow-credentials',
+    );
+  });
+
   it('allows every origin of this machine for dev', () => {
     const cors = createCors({ allowed: [], loopback: true });
     for (const origin of [

@@ -7,6 +7,8 @@ export interface OriginPolicy {
   readonly allowed: readonly string[];
   /** Also every origin of this machine, whatever its port; for `dev`. Default false. */
   readonly loopback?: boolean;
+  /** Whether pages of listed origins may send cookies. Default false; without effect on `*` and `loopback`. */
+  readonly cookies?: boolean;
 }
 
 const REQUEST_HEADERS = 'authorization, last-event-id, cache-control, content-type, idempotency-key, dpop';
@@ -43,7 +45,13 @@ export function createCors(policy: OriginPolicy, onRefused: (origin: string) => 
   };
   const grant = (origin: string | undefined): Readonly<Record<string, string>> => {
     if (origin === undefined) return {};
-    if (allows(origin)) return { 'access-control-allow-origin': any ? '*' : origin };
+    if (allows(origin)) {
+      const cookies = policy.cookies === true && !any && allowed.has(origin);
+      return {
+        'access-control-allow-origin': any ? '*' : origin,
+        ...(cookies ? { 'access-control-allow-credentials': 'true' } : {}),
+      };
+    }
     if (!refused.has(origin) && refused.size < MAX_REMEMBERED) {
       refused.add(origin);
       onRefused(origin);

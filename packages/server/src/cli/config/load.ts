@@ -203,6 +203,9 @@ function contradictions(config: Config, credential: string | undefined, faults: 
   if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
     faults.push('tls.certFile and tls.keyFile must be given together');
   }
+  if (config.tokens.cookie && config.allowedOrigins.includes('*')) {
+    faults.push('tokens.cookie cannot be used while allowedOrigins holds *: list the origins of your pages');
+  }
   const safe = tls.certFile !== undefined || isLoopbackHost(config.host) || config.trustedProxies.length > 0;
   if (!safe) {
     faults.push(

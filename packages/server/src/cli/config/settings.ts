@@ -141,6 +141,7 @@ export const CONFIG = z.strictObject({
       serviceLifetimeSeconds: number(25_200, 25_200, 'Lifetime of tokens of service accounts', 1),
       userLifetimeSeconds: number(3600, 3600, 'Lifetime of tokens of users', 1),
       query: choice(['allow', 'short-lived', 'deny'], 'allow', 'Whether a token may come in the URL'),
+      cookie: flag(false, 'Whether a stream may take its token from the cookie __Host-centrali-token'),
     })
     .prefault({}),
   keys: z
