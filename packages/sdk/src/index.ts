@@ -20,6 +20,7 @@ export type {
   ConnectionInfo,
   DisconnectReason,
   EventContext,
+  EventOf,
   EventSelection,
   EventsOptions,
   GapInfo,

@@ -1,4 +1,16 @@
-import type { ClosingReason, EventInput, GapReason, RealtimeError, RealtimeEvent } from '@centrali-io/protocol';
+import type {
+  ClosingReason,
+  ComputeEvent,
+  ComputeEventName,
+  CustomEvent,
+  EventInput,
+  GapReason,
+  RealtimeError,
+  RealtimeEvent,
+  RecordCreatedEvent,
+  RecordDeletedEvent,
+  RecordUpdatedEvent,
+} from '@centrali-io/protocol';
 
 /**
  * How the token travels when a stream is opened. `query`: as `access_token` in the URL, the way every
@@ -70,12 +82,28 @@ export type SubscriptionState =
   | 'stopped'
   | 'closed';
 
+/**
+ * The events of the names that were asked for: with `events: ['record_updated']`, `event.data.after` is
+ * known. Without names, any event.
+ */
+export type EventOf<Name extends string, Data> = string extends Name
+  ? RealtimeEvent<Data>
+  : Name extends 'record_created'
+    ? RecordCreatedEvent<Data>
+    : Name extends 'record_updated'
+      ? RecordUpdatedEvent<Data>
+      : Name extends 'record_deleted'
+        ? RecordDeletedEvent<Data>
+        : Name extends ComputeEventName
+          ? ComputeEvent<Data> & { readonly event: Name }
+          : CustomEvent<Data> & { readonly event: Name };
+
 /** What a stream is about. Everything left out means all. */
-export interface EventSelection {
+export interface EventSelection<Name extends string = string> {
   /** Slugs of structures. */
   readonly structures?: readonly string[] | undefined;
   /** Names of events, such as `record_created`. */
-  readonly events?: readonly string[] | undefined;
+  readonly events?: readonly Name[] | undefined;
   /** One expression of the filter language, at most 1,024 characters. */
   readonly filter?: string | undefined;
   /** Narrow compute events; record events are left alone. */
@@ -105,12 +133,12 @@ export interface GapInfo {
 }
 
 /** Called while a subscription lives. Promises that `onEvent`, `onGap` and `onError` return are awaited. */
-export interface SubscriptionHandlers<Data = Record<string, unknown>> {
+export interface SubscriptionHandlers<Data = Record<string, unknown>, Name extends string = string> {
   /**
    * Called for each event, one after the other, in order, once. While its promise is pending the next
    * event waits; what it throws goes to `onError` as `HANDLER_ERROR`.
    */
-  onEvent(event: RealtimeEvent<Data>, context: EventContext): unknown;
+  onEvent(event: EventOf<Name, Data>, context: EventContext): unknown;
   /**
    * Called for each error, see `RealtimeError`. `TOKEN_EXPIRED` always comes here first, once, and is
    * awaited: call `setToken` in it. Without it, final errors and the first of an outage are printed.
@@ -125,13 +153,18 @@ export interface SubscriptionHandlers<Data = Record<string, unknown>> {
 }
 
 /** What `subscribe` takes. Only `onEvent` is required. */
-export interface SubscribeOptions<Data = Record<string, unknown>> extends EventSelection, SubscriptionHandlers<Data> {
+export interface SubscribeOptions<Data = Record<string, unknown>, Name extends string = string>
+  extends EventSelection<Name>,
+    SubscriptionHandlers<Data, Name> {
   /** Go on after this event; without it, the stream begins now. */
   readonly lastEventId?: string | null | undefined;
 }
 
 /** What `events` takes: everything but `onEvent`. */
-export type EventsOptions<Data = Record<string, unknown>> = Omit<SubscribeOptions<Data>, 'onEvent'>;
+export type EventsOptions<Data = Record<string, unknown>, Name extends string = string> = Omit<
+  SubscribeOptions<Data, Name>,
+  'onEvent'
+>;
 
 /** A running subscription. */
 export interface RealtimeSubscription {
@@ -145,10 +178,10 @@ export interface RealtimeSubscription {
 }
 
 /** Events of one subscription, for `for await`. Leaving the loop unsubscribes. */
-export interface RealtimeEvents<Data = Record<string, unknown>> extends AsyncIterableIterator<RealtimeEvent<Data>> {
-  next(): Promise<IteratorResult<RealtimeEvent<Data>, undefined>>;
-  return(): Promise<IteratorResult<RealtimeEvent<Data>, undefined>>;
-  [Symbol.asyncIterator](): RealtimeEvents<Data>;
+export interface RealtimeEvents<Event = RealtimeEvent> extends AsyncIterableIterator<Event> {
+  next(): Promise<IteratorResult<Event, undefined>>;
+  return(): Promise<IteratorResult<Event, undefined>>;
+  [Symbol.asyncIterator](): RealtimeEvents<Event>;
   /** The last event that the loop is done with, that is, before the one it has in hand. */
   readonly lastEventId: string | null;
 }
@@ -167,9 +200,13 @@ export interface PublishResult {
 /** The realtime part of a client. */
 export interface Realtime {
   /** Subscribes. Returns at once; the stream is opened in a later task. */
-  subscribe<Data = Record<string, unknown>>(options: SubscribeOptions<Data>): RealtimeSubscription;
+  subscribe<Data = Record<string, unknown>, const Name extends string = string>(
+    options: SubscribeOptions<Data, Name>,
+  ): RealtimeSubscription;
   /** The same as an async iterator. Final errors are thrown, after the events that came before them. */
-  events<Data = Record<string, unknown>>(options?: EventsOptions<Data>): RealtimeEvents<Data>;
+  events<Data = Record<string, unknown>, const Name extends string = string>(
+    options?: EventsOptions<Data, Name>,
+  ): RealtimeEvents<EventOf<Name, Data>>;
   /**
    * Publishes one event or up to 1,000, all or nothing. Resolves when they are stored; rejects with a
    * `RealtimeError`.

@@ -1,4 +1,4 @@
-import type { Realtime, RealtimeEvents, SubscribeOptions } from '../types.ts';
+import type { EventOf, Realtime, RealtimeEvents, SubscribeOptions } from '../types.ts';
 import { iterate } from './events.ts';
 import { publish } from './publish.ts';
 import { type SubscriptionContext, subscribe } from './subscription.ts';
@@ -7,8 +7,9 @@ import { type SubscriptionContext, subscribe } from './subscription.ts';
 export const createRealtime = (context: SubscriptionContext): Realtime => ({
   subscribe(options) {
     if (typeof options?.onEvent !== 'function') throw new TypeError('onEvent: must be a function');
-    return subscribe(context, options as SubscribeOptions);
+    return subscribe(context, options as object as SubscribeOptions);
   },
-  events: <Data>(options = {}) => iterate(context, options) as RealtimeEvents<Data>,
+  events: <Data, Name extends string>(options = {}) =>
+    iterate(context, options) as RealtimeEvents<never> as RealtimeEvents<EventOf<Name, Data>>,
   publish: (events, options) => publish(context, events, options),
 });
