@@ -50,7 +50,8 @@ function setUp(options: object = { token: 't-1' }) {
 const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
 test('making a client makes no request and starts no timer', () => {
-  new CentraliSDK({ baseUrl: 'https://example.com', workspaceId: 'demo', clientId: 'ci_1', clientSecret: 'sk_1' });
+  const options = { baseUrl: 'https://example.com', workspaceId: 'demo', clientId: 'ci_1', clientSecret: 'sk_1' };
+  expect(new CentraliSDK(options).getToken()).toBeNull();
   expect(vi.getTimerCount()).toBe(0);
 });
 

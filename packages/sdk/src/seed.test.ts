@@ -1,4 +1,6 @@
 /** The authentication guide's samples, as printed: they must compile. `test/` runs them against the service. */
+// The guide's own text stays as it is.
+/* oxlint-disable promise/no-promise-in-callback, typescript/switch-exhaustiveness-check, typescript/no-floating-promises */
 import { expect, test } from 'vitest';
 import { CentraliSDK, type RealtimeEvent } from './index.ts';
 

@@ -1,3 +1,5 @@
+// What is wrong here is wrong on purpose.
+/* oxlint-disable eslint/no-new, typescript/switch-exhaustiveness-check, typescript/consistent-return */
 import { expect, expectTypeOf, test } from 'vitest';
 import {
   type AuthErrorCode,

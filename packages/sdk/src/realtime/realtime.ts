@@ -9,7 +9,6 @@ export const createRealtime = (context: SubscriptionContext): Realtime => ({
     if (typeof options?.onEvent !== 'function') throw new TypeError('onEvent: must be a function');
     return subscribe(context, options as object as SubscribeOptions);
   },
-  events: <Data, Name extends string>(options = {}) =>
-    iterate(context, options) as RealtimeEvents<never> as RealtimeEvents<EventOf<Name, Data>>,
+  events: <Data, Name extends string>(options = {}) => iterate(context, options) as RealtimeEvents<EventOf<Name, Data>>,
   publish: (events, options) => publish(context, events, options),
 });
