@@ -167,7 +167,11 @@ async function openGateway(
   inMemory: Decisions | undefined,
   metrics: Metrics,
 ): Promise<{ readonly gateway: Gateway; close(): Promise<void> }> {
-  const broker = await openSqliteBroker({ file: join(config.data, 'log.db'), retention: config.log });
+  const broker = await openSqliteBroker({
+    file: join(config.data, 'log.db'),
+    retention: config.log,
+    onFault: (detail) => log.error({ detail }, 'A thread of the log has ended and is started again'),
+  });
   let events = 0;
   broker.subscribe((batch) => {
     events += batch.length;

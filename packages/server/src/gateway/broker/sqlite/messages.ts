@@ -35,6 +35,8 @@ export type AppendResult =
 /** To the writer. */
 export type WriterRequest =
   | { readonly type: 'append'; readonly requests: readonly AppendRequest[] }
+  /** Whoever is told of the head has caught up with it: retention may begin. */
+  | { readonly type: 'begin' }
   | { readonly type: 'close' };
 
 /** From the writer. */
@@ -59,6 +61,14 @@ export type ReaderRequest =
       readonly upTo: number;
       readonly limit: number;
     }
+  /** Whole records of all workspaces. */
+  | {
+      readonly type: 'tail';
+      readonly id: number;
+      readonly after: number;
+      readonly upTo: number;
+      readonly limit: number;
+    }
   | { readonly type: 'close' };
 
 /** One record as the reader finds it. */
@@ -68,6 +78,11 @@ export interface StoredRecord {
   readonly proof: string;
   /** The events' JSON texts, joined by LF. */
   readonly events: string;
+}
+
+/** One record with its workspace. */
+export interface TailRecord extends StoredRecord {
+  readonly workspace: string;
 }
 
 /** From the reader. */
@@ -88,4 +103,5 @@ export type ReaderReply =
       /** Whether there is nothing more up to `upTo`. */
       readonly complete: boolean;
     }
+  | { readonly type: 'tail'; readonly id: number; readonly records: readonly TailRecord[] }
   | { readonly type: 'failed'; readonly id: number; readonly detail: string };

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import type { Worker } from 'node:worker_threads';
 import { parseCursor, writeCursor } from '../cursor.ts';
 import {
   type Batch,
@@ -15,16 +14,18 @@ import {
 } from '../port.ts';
 import { Appends } from './appends.ts';
 import { LogInUse } from './lock.ts';
-import type { ReaderReply, ReaderRequest, StoredRecord, ThreadData, WriterReply, WriterRequest } from './messages.ts';
+import type { ReaderReply, StoredRecord, ThreadData, WriterReply } from './messages.ts';
 import { Reads } from './reads.ts';
 import { DEFAULT_RETENTION, type Retention } from './retention.ts';
-import { startThread, ThreadRefused } from './threads.ts';
+import { KeptThread, type Started, startThread, ThreadRefused } from './threads.ts';
 
 /** What the embedded log is opened with. */
 export interface SqliteBrokerOptions {
   /** Path of `log.db`; made when absent (0600), beside it `log.db.lock`. One process at a time. */
   readonly file: string;
   readonly retention?: Partial<Retention>;
+  /** Told when one of its threads has ended, which is then started again; nobody by default. */
+  onFault?(detail: string): void;
 }
 
 /** The embedded log. */
@@ -45,15 +46,10 @@ export async function backupLog(file: string, target: string): Promise<void> {
   await thread.terminate();
 }
 
-/** Tells a thread to close and waits until it has; one that is gone already has the id -1. */
-async function endThread(thread: Worker): Promise<void> {
-  if (thread.threadId === -1) return;
-  const ended = new Promise<void>((resolve) => void thread.once('exit', () => resolve()));
-  thread.postMessage({ type: 'close' } satisfies WriterRequest & ReaderRequest);
-  await ended;
-}
-
 type Opened = Extract<WriterReply, { type: 'open' }>;
+type ReaderOpened = Extract<ReaderReply, { type: 'open' }>;
+/** Most records that are read at once to find out what a thread that has ended had still written. */
+const TAIL_RECORDS = 256;
 
 /**
  * Opens the embedded log: SQLite in WAL mode, synced at each commit, written by one thread that
@@ -68,8 +64,8 @@ export async function openSqliteBroker(options: SqliteBrokerOptions): Promise<Sq
     throw error;
   });
   try {
-    const reader = await startThread<Extract<ReaderReply, { type: 'open' }>>({ ...data, role: 'reader' });
-    return new EmbeddedLog(file, writer.thread, writer.first, reader.thread);
+    const reader = await startThread<ReaderOpened>({ ...data, role: 'reader' });
+    return new EmbeddedLog(data, writer, reader, options.onFault ?? (() => {}));
   } catch (error) {
     await writer.thread.terminate();
     throw error;
@@ -78,39 +74,60 @@ export async function openSqliteBroker(options: SqliteBrokerOptions): Promise<Sq
 
 class EmbeddedLog implements SqliteBroker {
   readonly #file: string;
-  readonly #writer: Worker;
-  readonly #reader: Worker;
+  readonly #writer: KeptThread<Opened, WriterReply>;
+  readonly #reader: KeptThread<ReaderOpened, ReaderReply>;
   readonly #appends: Appends;
   readonly #reads: Reads;
   readonly #epoch: string;
+  readonly #onFault: (detail: string) => void;
   readonly #listeners = new Set<BatchListener>();
   #head: Position;
   #boundary: Position;
+  /** Why the last write failed. */
   #detail: string | undefined;
+  /** Why a thread is not there. */
+  readonly #gone = new Map<ThreadData['role'], string>();
   #closing = false;
 
-  constructor(file: string, writer: Worker, opened: Opened, reader: Worker) {
-    this.#file = file;
-    this.#writer = writer;
-    this.#reader = reader;
-    this.#epoch = opened.epoch;
-    this.#head = opened.head;
-    this.#boundary = opened.boundary;
+  constructor(
+    data: Omit<ThreadData, 'role'>,
+    writer: Started<Opened>,
+    reader: Started<ReaderOpened>,
+    onFault: (detail: string) => void,
+  ) {
+    this.#file = data.file;
+    this.#epoch = writer.first.epoch;
+    this.#head = writer.first.head;
+    this.#boundary = writer.first.boundary;
+    this.#onFault = onFault;
     this.#appends = new Appends({
-      send: (requests) => this.#tell({ type: 'append', requests }),
+      send: (requests) => this.#writer.tell({ type: 'append', requests }),
       stored: (batch, seq, proof) => this.#stored(batch, seq, proof),
       idsOf: (workspace, count, seq, proof) => this.#ids(workspace, count, seq, proof),
     });
-    this.#reads = new Reads(reader);
-    writer.on('message', (reply: WriterReply) => this.#hear(reply));
-    for (const thread of [writer, reader]) {
-      thread.on('error', (error) => this.#lost(error.message));
-      thread.on('exit', () => this.#lost('a thread of the log has ended'));
-    }
+    this.#reads = new Reads((request) => this.#reader.tell(request));
+    this.#reader = new KeptThread(reader.thread, {
+      data: { ...data, role: 'reader' },
+      onStarted: async () => {
+        this.#gone.delete('reader');
+        this.#reads.resume();
+      },
+      onMessage: (reply) => this.#reads.hear(reply),
+      onLost: (detail) => this.#reads.fail(this.#lost('reader', detail)),
+    });
+    this.#writer = new KeptThread(writer.thread, {
+      data: { ...data, role: 'writer' },
+      onStarted: (first) => this.#takeOver(first),
+      onMessage: (reply) => this.#hear(reply),
+      onLost: (detail) => this.#appends.fail(this.#lost('writer', detail)),
+    });
+    this.#writer.tell({ type: 'begin' });
   }
 
   append(batch: Batch): Promise<readonly string[]> {
     if (this.#closing) return Promise.reject(new BrokerUnavailable('the log is closed'));
+    const gone = this.#gone.get('writer');
+    if (gone !== undefined) return Promise.reject(new BrokerUnavailable(gone));
     return this.#appends.add(batch);
   }
 
@@ -173,7 +190,8 @@ class EmbeddedLog implements SqliteBroker {
   }
 
   status(): { readonly ready: boolean; readonly detail?: string } {
-    return this.#detail === undefined ? { ready: true } : { ready: false, detail: this.#detail };
+    const detail = this.#gone.get('writer') ?? this.#gone.get('reader') ?? this.#detail;
+    return detail === undefined ? { ready: true } : { ready: false, detail };
   }
 
   backup(target: string): Promise<void> {
@@ -185,13 +203,11 @@ class EmbeddedLog implements SqliteBroker {
     this.#closing = true;
     this.#appends.flush();
     // One after the other: the end of a thread ends what waits, and the writer has answers to give first.
-    await endThread(this.#writer);
-    await endThread(this.#reader);
+    await this.#writer.close();
+    this.#appends.fail('the log is closed');
+    await this.#reader.close();
+    this.#reads.fail('the log is closed');
     this.#listeners.clear();
-  }
-
-  #tell(request: WriterRequest): void {
-    this.#writer.postMessage(request);
   }
 
   #hear(reply: WriterReply): void {
@@ -200,25 +216,54 @@ class EmbeddedLog implements SqliteBroker {
     else if (reply.type === 'health') this.#detail = reply.detail ?? undefined;
   }
 
-  #stored(batch: Batch, seq: number, proof: string): readonly string[] {
-    const { workspace, events } = batch;
-    const head = { seq, index: events.length - 1, proof };
-    this.#head = head;
+  #stored({ workspace, events }: Batch, seq: number, proof: string): readonly string[] {
     const ids = this.#ids(workspace, events.length, seq, proof);
-    const stored = events.map((json, index) => ({ workspace, seq, index, id: ids[index] ?? '', json }));
-    for (const listener of this.#listeners) listener(stored, head);
+    const head = { seq, index: events.length - 1, proof };
+    this.#dispatch(
+      events.map((json, index) => ({ workspace, seq, index, id: ids[index] ?? '', json })),
+      head,
+    );
     return ids;
+  }
+
+  #dispatch(events: readonly StoredEvent[], head: Position): void {
+    this.#head = head;
+    for (const listener of this.#listeners) listener(events, head);
   }
 
   #ids(workspace: string, count: number, seq: number, proof: string): string[] {
     return Array.from({ length: count }, (_, index) => this.cursorAt(workspace, { seq, index, proof }));
   }
 
-  /** A thread is gone: nothing works any more until the process is started again. */
-  #lost(detail: string): void {
-    const words = this.#closing ? 'the log is closed' : `${this.#file}: ${detail}`;
-    this.#detail ??= words;
-    this.#appends.fail(words);
-    this.#reads.fail(words);
+  /** A thread is gone; it is started again. Returns what those are told who waited for it. */
+  #lost(role: ThreadData['role'], detail: string): string {
+    if (this.#closing) return 'the log is closed';
+    const words = `${this.#file}: ${detail}`;
+    this.#gone.set(role, words);
+    this.#onFault(`${role}: ${words}`);
+    return words;
+  }
+
+  /**
+   * A new writer has taken over. What the old one committed without being able to say so is in the log,
+   * so it is dispatched before anything new: no stream skips it.
+   */
+  async #takeOver({ epoch, head, boundary }: Opened): Promise<void> {
+    if (epoch !== this.#epoch) throw new Error('the log was replaced by another one');
+    while (this.#head.seq < head.seq) {
+      const after = this.#head.seq;
+      const answer = await this.#reads.ask({ type: 'tail', after, upTo: head.seq, limit: TAIL_RECORDS });
+      const records = answer.type === 'tail' ? answer.records : [];
+      // Sequences are dense, and the writer trims nothing before `begin`.
+      if (records[0]?.seq !== after + 1) throw new Error('the log has lost what it held');
+      for (const record of records) {
+        const { workspace, seq, count, proof } = record;
+        this.#dispatch(this.#eventsOf(workspace, record, { seq: 0, index: 0 }), { seq, index: count - 1, proof });
+      }
+    }
+    this.#boundary = boundary;
+    this.#detail = undefined;
+    this.#gone.delete('writer');
+    this.#writer.tell({ type: 'begin' });
   }
 }

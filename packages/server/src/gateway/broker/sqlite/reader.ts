@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { ReaderReply, ReaderRequest, StoredRecord } from './messages.ts';
+import type { ReaderReply, ReaderRequest, StoredRecord, TailRecord } from './messages.ts';
 import { readMeta, readPlace } from './schema.ts';
 
 /** A page ends after the record that takes it past this many bytes. */
@@ -10,6 +10,7 @@ export class LogReader {
   readonly #db: DatabaseSync;
   readonly #find: StatementSync;
   readonly #read: StatementSync;
+  readonly #tail: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -20,10 +21,14 @@ export class LogReader {
        WHERE workspace = :workspace AND seq >= :seq AND seq <= :upTo AND NOT (seq = :seq AND count <= :index + 1)
        ORDER BY seq`,
     );
+    this.#tail = db.prepare(
+      'SELECT workspace, seq, count, proof, events FROM batch WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
+    );
   }
 
   /** Answers one request; throws what SQLite says. */
   answer(request: Exclude<ReaderRequest, { type: 'close' }>): ReaderReply {
+    if (request.type === 'tail') return { type: 'tail', id: request.id, records: this.#records(request) };
     // One snapshot for both: a trim in between would make a hole that nobody sees.
     this.#db.exec('BEGIN');
     try {
@@ -34,6 +39,16 @@ export class LogReader {
     } finally {
       this.#db.exec('COMMIT');
     }
+  }
+
+  #records({ after, upTo, limit }: Extract<ReaderRequest, { type: 'tail' }>): TailRecord[] {
+    return this.#tail.all(after, upTo, limit).map((row) => ({
+      workspace: String(row.workspace),
+      seq: Number(row.seq),
+      count: Number(row.count),
+      proof: String(row.proof),
+      events: String(row.events),
+    }));
   }
 
   #record(seq: number): { count: number; proof: string } | null {

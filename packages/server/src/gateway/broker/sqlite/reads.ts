@@ -1,4 +1,3 @@
-import type { Worker } from 'node:worker_threads';
 import { BrokerUnavailable } from '../port.ts';
 import type { ReaderReply, ReaderRequest } from './messages.ts';
 
@@ -12,18 +11,20 @@ export type Question = Without<Extract<ReaderRequest, { readonly id: number }>, 
 
 /** The way to the reader's thread: 16 requests at a time, equal ones shared. */
 export class Reads {
-  readonly #thread: Worker;
+  readonly #send: (request: ReaderRequest) => void;
   readonly #answers = new Map<number, (answer: Answer) => void>();
   readonly #shared = new Map<string, Promise<Answer>>();
   readonly #queue: (() => void)[] = [];
   #nextId = 1;
-  #gone = false;
+  #gone: string | undefined;
 
-  constructor(thread: Worker) {
-    this.#thread = thread;
-    thread.on('message', (reply: ReaderReply) => {
-      if ('id' in reply) this.#answers.get(reply.id)?.(reply);
-    });
+  constructor(send: (request: ReaderRequest) => void) {
+    this.#send = send;
+  }
+
+  /** Takes what the reader says. */
+  hear(reply: ReaderReply): void {
+    if ('id' in reply) this.#answers.get(reply.id)?.(reply);
   }
 
   /** Rejects with `BrokerUnavailable`. */
@@ -38,11 +39,11 @@ export class Reads {
 
   async #ask(question: Question): Promise<Answer> {
     if (this.#answers.size >= MAX_READS) await new Promise<void>((resolve) => this.#queue.push(resolve));
-    if (this.#gone) throw new BrokerUnavailable('the log is closed');
+    if (this.#gone !== undefined) throw new BrokerUnavailable(this.#gone);
     const id = this.#nextId++;
     const answer = await new Promise<Answer>((resolve) => {
       this.#answers.set(id, resolve);
-      this.#thread.postMessage({ ...question, id });
+      this.#send({ ...question, id });
     });
     this.#answers.delete(id);
     this.#queue.shift()?.();
@@ -52,8 +53,13 @@ export class Reads {
 
   /** Rejects all that wait: the reader is gone. */
   fail(detail: string): void {
-    this.#gone = true;
+    this.#gone = detail;
     for (const [id, answer] of this.#answers) answer({ type: 'failed', id, detail });
     for (const next of this.#queue.splice(0)) next();
+  }
+
+  /** There is a reader again. */
+  resume(): void {
+    this.#gone = undefined;
   }
 }

@@ -59,6 +59,7 @@ function write(port: MessagePort, { file, retention }: ThreadData): void {
   };
   const take = (message: WriterRequest): void => {
     if (message.type === 'close') closing = true;
+    else if (message.type === 'begin') upkeep ??= setInterval(lookAfter, UPKEEP);
     else for (const request of message.requests) waiting.push(request);
   };
   const group = (): AppendRequest[] => {
@@ -91,7 +92,8 @@ function write(port: MessagePort, { file, retention }: ThreadData): void {
     send({ type: 'appended', results });
   };
 
-  const upkeep = setInterval(() => {
+  let upkeep: NodeJS.Timeout | undefined;
+  const lookAfter = (): void => {
     try {
       if (detail !== null) writer.probe();
       writer.forgetKeys();
@@ -100,7 +102,7 @@ function write(port: MessagePort, { file, retention }: ThreadData): void {
     } catch (error) {
       health(detailOf(error));
     }
-  }, UPKEEP);
+  };
   // One small transaction a turn, so that appends come in between.
   const trim = (): void => {
     if (closing) return;
