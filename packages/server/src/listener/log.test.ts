@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createLog } from './log.ts';
 
-it('writes JSON lines, and strikes out what looks like a token or a secret', () => {
+it('writes JSON lines, and strikes out what looks like a token or a secret, however deep', () => {
   const lines: string[] = [];
   const log = createLog('info', { write: (line) => void lines.push(line) });
   const token = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl';
@@ -13,7 +13,7 @@ it('writes JSON lines, and strikes out what looks like a token or a secret', () 
   expect(lines[0]).not.toContain(secret);
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({
     level: 40,
-    msg: 'with [struck out]',
+    msg: 'with …',
     time: expect.stringMatching(/Z$/),
   });
 });

@@ -1,8 +1,8 @@
 /** The resource server's side of OAuth (RFC 6749 section 1.1): a bearer token's way from request to claims. */
 export type { AnswerContext } from './challenge.ts';
-export { challengeOf, ERROR_HEADERS, refusalResponse, retryAfterOf } from './challenge.ts';
+export { ERROR_HEADERS, refusalResponse, retryAfterOf } from './challenge.ts';
 export type { GatedToken } from './form-gate.ts';
-export { MAX_TOKEN_BYTES, passFormGate } from './form-gate.ts';
+export { passFormGate } from './form-gate.ts';
 export type { IssuerDirectoryOptions, OwnIssuerOptions, OwnLifetimes } from './issuers.ts';
 export { IssuerDirectory, loadJwks, OWN_ALGORITHMS, ownIssuer } from './issuers.ts';
 export type { VerificationKey } from './jwk-set.ts';
@@ -12,12 +12,12 @@ export { KeySet } from './key-set.ts';
 export type { Log } from './log.ts';
 export { SILENT } from './log.ts';
 export type { Mapped } from './mapping.ts';
-export { claimAt, mapClaims, UNMAPPED } from './mapping.ts';
+export { mapClaims, UNMAPPED } from './mapping.ts';
 export type { OutboundAnswer, OutboundGet, OutboundOptions, OutboundReason } from './outbound.ts';
 export { createOutboundGet, OutboundError } from './outbound.ts';
 export type { Bearer, QueryTokenPolicy, TicketText, Ways } from './read-token.ts';
-export { readCredential, readToken, TOKEN_COOKIE } from './read-token.ts';
-export { redactText, redactUrl } from './redact.ts';
+export { readCredential, readToken } from './read-token.ts';
+export { redactText } from './redact.ts';
 export type { RefusalInit } from './refusal.ts';
 export { Refusal } from './refusal.ts';
 export type { ServerRequest } from './request.ts';
