@@ -5,10 +5,12 @@ import {
   KeySet,
   type KeySetOptions,
   type Log,
+  namesDpop,
   type OutboundGet,
   OWN_ALGORITHMS,
   type OwnLifetimes,
   ownIssuer,
+  ProofMemory,
   type QueryTokenPolicy,
   Refusal,
   refusalResponse,
@@ -156,7 +158,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     const isSubscription = request.method === 'GET' && route.rest === 'events';
     return isSubscription && wantsErrorsAsStream(request.query)
       ? refusalStream(refusal, request.id, random)
-      : refusalResponse(refusal, { requestId: request.id, baseUrl, random });
+      : refusalResponse(refusal, {
+          requestId: request.id,
+          baseUrl,
+          random,
+          scheme: namesDpop(request.headers) ? 'DPoP' : 'Bearer',
+        });
   }
 
   return {
@@ -227,12 +234,14 @@ function makeAuthority(
       cooldownMs: 1000,
       onFailure: (reason) => log.warn({ reason }, 'Our own key set could not be loaded'),
     }),
+    acceptsBound: true,
     isWithdrawn: (kid) => feed.isWithdrawn(kid),
     ...(ownLifetimes === undefined ? {} : { lifetimes: ownLifetimes }),
   });
   const allowPrivateAddresses = options.allowPrivateAddresses ?? false;
   const issuers = new IssuerDirectory({
     own,
+    acceptsBound: true,
     get: options.get ?? createOutboundGet({ allowPrivateAddresses, timeoutMs: 2000 }),
     monotonic,
     ...(keySets === undefined ? {} : { keySets }),
@@ -244,6 +253,7 @@ function makeAuthority(
     feed,
     decisions: new DecisionQueue({ decisions, feed }),
     admission: new Admission(limits),
+    binding: { baseUrl, proofs: new ProofMemory(monotonic), now },
     tickets: new Tickets({ decisions, bound: options.boundTickets ?? false }),
     audit: new AuditSpool({
       decisions,

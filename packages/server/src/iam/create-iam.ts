@@ -1,6 +1,6 @@
 import { randomBytes as nodeRandomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MAX_SET_KEYS, SILENT } from '../resource-server/index.ts';
+import { MAX_SET_KEYS, ProofMemory, SILENT } from '../resource-server/index.ts';
 import { createAccountService } from './accounts/account-service.ts';
 import { registerAdmin } from './admin/plugin.ts';
 import { AuditSpool } from './audit/spool.ts';
@@ -111,6 +111,7 @@ async function startIam(options: IamOptions, store: Store): Promise<Iam> {
           issuer,
           store,
           limits,
+          proofs: new ProofMemory(monotonic),
           now,
           keys,
           algorithm,

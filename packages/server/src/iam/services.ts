@@ -25,6 +25,8 @@ export interface TokenRequest {
   readonly scope?: string;
   /** Which credential obtained it. */
   readonly cred?: string;
+  /** Thumbprint of the key that the token is bound to (RFC 9449 section 6.1). */
+  readonly jkt?: string;
   /** Seconds from now to `exp`. */
   readonly lifetimeSeconds: number;
   /** Further claims; registered names and our own are refused with a `TypeError`. */

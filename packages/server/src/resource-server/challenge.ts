@@ -1,4 +1,5 @@
 import { ERROR_CODES, errorBody, PATHS } from '@centrali-io/protocol';
+import { DPOP_ALGORITHMS } from './dpop.ts';
 import type { Refusal } from './refusal.ts';
 
 /** What an error answer needs beside the refusal. */
@@ -7,6 +8,8 @@ export interface AnswerContext {
   readonly requestId: string;
   /** The public base URL, for `resource_metadata` (RFC 9728 section 5.1). */
   readonly baseUrl: string;
+  /** The scheme that the request named; `Bearer` by default. */
+  readonly scheme?: 'Bearer' | 'DPoP';
   /** Returns [0, 1): spreads `Retry-After` where the refusal names none. `Math.random` by default. */
   readonly random?: () => number;
 }
@@ -30,19 +33,29 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   BAD_REQUEST: 'The request must carry exactly one well-formed token',
 };
 
-/** The value of `WWW-Authenticate` for a refusal (RFC 6750 section 3), or `undefined` when it has none. */
-export function challengeOf(refusal: Refusal, baseUrl: string): string | undefined {
+/**
+ * The value of `WWW-Authenticate` for a refusal (RFC 6750 section 3, RFC 9449 section 7.1), or `undefined` when it has
+ * none. `asked`: the scheme that the request named.
+ */
+export function challengeOf(
+  refusal: Refusal,
+  baseUrl: string,
+  asked: 'Bearer' | 'DPoP' = 'Bearer',
+): string | undefined {
+  const scheme = refusal.init.scheme ?? asked;
   const kind = refusal.init.challenge ?? ERROR_CODES[refusal.code].challenge;
   if (kind === 'none') return undefined;
   const parameters = ['realm="centrali"'];
   if (kind !== 'bare') {
     parameters.push(`error="${kind}"`);
-    const description = DESCRIPTIONS[refusal.code];
+    const description =
+      kind === 'invalid_dpop_proof' ? 'The DPoP proof is missing or not valid' : DESCRIPTIONS[refusal.code];
     if (description) parameters.push(`error_description="${description}"`);
     if (refusal.init.scope) parameters.push(`scope="${refusal.init.scope}"`);
   }
+  if (scheme === 'DPoP') parameters.push(`algs="${DPOP_ALGORITHMS.join(' ')}"`);
   parameters.push(`resource_metadata="${baseUrl}${PATHS.protectedResourceMetadata}"`);
-  return `Bearer ${parameters.join(', ')}`;
+  return `${scheme} ${parameters.join(', ')}`;
 }
 
 /** Seconds for `Retry-After`: what the refusal says, else 1 to 5 where the table wants one. */
@@ -52,9 +65,9 @@ export function retryAfterOf(refusal: Refusal, random: () => number = Math.rando
 }
 
 /** Turns a refusal into the answer of `contracts/http.md`, "Errors". The listener adds CORS headers. */
-export function refusalResponse(refusal: Refusal, { requestId, baseUrl, random }: AnswerContext): Response {
+export function refusalResponse(refusal: Refusal, { requestId, baseUrl, scheme, random }: AnswerContext): Response {
   const retryAfter = retryAfterOf(refusal, random);
-  const challenge = challengeOf(refusal, baseUrl);
+  const challenge = challengeOf(refusal, baseUrl, scheme);
   const body = JSON.stringify(errorBody(refusal.code, requestId, refusal.init.message, retryAfter));
   return new Response(body, {
     status: ERROR_CODES[refusal.code].status,

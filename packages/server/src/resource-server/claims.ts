@@ -10,6 +10,11 @@ export interface ClaimRules {
   readonly required: readonly ('jti' | 'client_id')[];
   /** Whether the claim `workspaces` says where the token is for; a provider's may mean something else. */
   readonly namesWorkspaces: boolean;
+  /**
+   * Whether tokens that are bound to a key by its thumbprint (RFC 9449 section 6.1) pass: the caller then asks for
+   * the proof. Bindings of other kinds never do.
+   */
+  readonly acceptsBound?: boolean;
   /** Longest `exp - iat` that these claims may have, in seconds. */
   maxLifetimeSeconds(claims: AccessTokenClaims): number;
 }
@@ -57,7 +62,7 @@ export function checkClaims(
   for (const name of rules.required) if (payload[name] === undefined) refuse(`${name}_missing`);
   if (payload.scope !== undefined && typeof payload.scope !== 'string') refuse('scope_malformed');
   // A token bound to a key (RFC 9449, RFC 8705) must not pass without the proof of that key.
-  if (payload.cnf !== undefined) refuse('bound_token');
+  if (payload.cnf !== undefined && !(rules.acceptsBound && isThumbprint(payload.cnf))) refuse('bound_token');
   const workspaces = rules.namesWorkspaces ? workspacesOf(payload.workspaces) : undefined;
 
   if (!isTime(exp)) refuse('exp_malformed');
@@ -72,6 +77,18 @@ export function checkClaims(
   if (exp - iat > rules.maxLifetimeSeconds(claims)) refuse('lifetime_too_long');
   if (nowMs >= exp * 1000) throw new Refusal('TOKEN_EXPIRED', 'token_expired');
   return claims;
+}
+
+/** `{jkt}` and nothing else: of a second binding nobody would ask the proof. */
+function isThumbprint(cnf: unknown): boolean {
+  return (
+    typeof cnf === 'object' &&
+    cnf !== null &&
+    Object.keys(cnf).join() === 'jkt' &&
+    'jkt' in cnf &&
+    typeof cnf.jkt === 'string' &&
+    /^[A-Za-z0-9_-]{43}$/.test(cnf.jkt)
+  );
 }
 
 /** RFC 7519 section 4.1.3: a string, or an array of strings; compared as a whole. */

@@ -1,6 +1,8 @@
 /** The resource server's side of OAuth (RFC 6749 section 1.1): a bearer token's way from request to claims. */
 export type { AnswerContext } from './challenge.ts';
 export { ERROR_HEADERS, refusalResponse, retryAfterOf } from './challenge.ts';
+
+export { DPOP_ALGORITHMS, DpopError, ProofMemory, readProof } from './dpop.ts';
 export type { GatedToken } from './form-gate.ts';
 export { passFormGate } from './form-gate.ts';
 export type { IssuerDirectoryOptions, OwnIssuerOptions, OwnLifetimes } from './issuers.ts';
@@ -16,7 +18,7 @@ export { mapClaims, UNMAPPED } from './mapping.ts';
 export type { OutboundAnswer, OutboundGet, OutboundOptions, OutboundReason } from './outbound.ts';
 export { createOutboundGet, OutboundError } from './outbound.ts';
 export type { Bearer, QueryTokenPolicy, TicketText, Ways } from './read-token.ts';
-export { readCredential, readToken } from './read-token.ts';
+export { namesDpop, readCredential, readToken } from './read-token.ts';
 export { redactText } from './redact.ts';
 export type { RefusalInit } from './refusal.ts';
 export { Refusal } from './refusal.ts';

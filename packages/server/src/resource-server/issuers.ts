@@ -22,6 +22,8 @@ export interface OwnIssuerOptions {
   readonly baseUrl: string;
   readonly keys: KeySet;
   readonly lifetimes?: Partial<OwnLifetimes>;
+  /** See `ClaimRules`. */
+  readonly acceptsBound?: boolean;
   readonly isWithdrawn: (kid: string) => boolean;
 }
 
@@ -29,7 +31,7 @@ export interface OwnIssuerOptions {
 export const OWN_ALGORITHMS: readonly string[] = ['RS256', 'ES256', 'EdDSA'];
 
 /** Our own IAM as an issuer: RFC 9068 in full. */
-export function ownIssuer({ baseUrl, keys, lifetimes, isWithdrawn }: OwnIssuerOptions): Issuer {
+export function ownIssuer({ baseUrl, keys, lifetimes, acceptsBound = false, isWithdrawn }: OwnIssuerOptions): Issuer {
   const { service = 25_200, user = 3600, dev = 86_400 } = lifetimes ?? {};
   return {
     provider: 'centrali',
@@ -40,6 +42,7 @@ export function ownIssuer({ baseUrl, keys, lifetimes, isWithdrawn }: OwnIssuerOp
     keys,
     required: ['jti', 'client_id'],
     namesWorkspaces: true,
+    acceptsBound,
     maxLifetimeSeconds: ({ client_id, sub }: AccessTokenClaims) => {
       if (client_id === DEV_CLIENT || client_id === OPERATOR_CLIENT) return dev;
       return client_id === sub ? service : user;
@@ -51,6 +54,8 @@ export function ownIssuer({ baseUrl, keys, lifetimes, isWithdrawn }: OwnIssuerOp
 /** What `IssuerDirectory` is made from. */
 export interface IssuerDirectoryOptions {
   readonly own: Issuer;
+  /** Whether bound tokens of providers pass; see `ClaimRules`. `false` by default. */
+  readonly acceptsBound?: boolean;
   /** Fetches providers' key sets. */
   readonly get: OutboundGet;
   readonly monotonic: () => number;
@@ -166,6 +171,7 @@ export class IssuerDirectory {
       keys,
       required: [],
       namesWorkspaces: false,
+      acceptsBound: this.#options.acceptsBound ?? false,
       maxLifetimeSeconds: () => record.maxLifetimeSeconds,
       // Only our own IAM withdraws keys by name; a provider's key goes when its set no longer holds it.
       isWithdrawn: () => false,

@@ -91,6 +91,17 @@ function algorithmOf(jwk: Jwk, algorithms: readonly string[]): string | undefine
 async function importKey(jwk: Jwk, algorithms: readonly string[]): Promise<VerificationKey | undefined> {
   const alg = algorithmOf(jwk, algorithms);
   if (alg === undefined) return undefined;
+  const imported = await importPublicKey(jwk, alg);
+  return imported && { kid: jwk.kid, alg, key: imported.key, material: JSON.stringify(imported.jwk) };
+}
+
+/** A public key for one algorithm, with the members that it was made from and no others; `undefined`: it is none, or weak. */
+export async function importPublicKey(
+  jwk: Readonly<Record<string, unknown>>,
+  alg: string,
+): Promise<{ readonly key: CryptoKey; readonly jwk: JWK } | undefined> {
+  const shape = Object.hasOwn(SHAPES, alg) ? SHAPES[alg] : undefined;
+  if (shape?.kty !== jwk.kty || (shape?.crv !== undefined && shape.crv !== jwk.crv)) return undefined;
   // Only the public members, so that nothing else of a foreign set reaches the key's import.
   const members = (SHAPES[alg]?.members ?? []).map((name) => [name, jwk[name]] as const);
   if (!members.every(([, value]) => typeof value === 'string')) return undefined;
@@ -98,7 +109,7 @@ async function importKey(jwk: Jwk, algorithms: readonly string[]): Promise<Verif
   try {
     const key = await importJWK(bare, alg);
     if (key instanceof Uint8Array || !isStrong(key)) return undefined;
-    return { kid: jwk.kid, alg, key, material: JSON.stringify(bare) };
+    return { key, jwk: bare };
   } catch {
     return undefined;
   }

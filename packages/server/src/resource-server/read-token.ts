@@ -12,6 +12,8 @@ export type QueryTokenPolicy = 'allow' | 'short-lived' | 'deny';
 export interface Bearer {
   readonly token: string;
   readonly via: 'header' | 'query' | 'cookie';
+  /** Which scheme the header named; the other ways are a bearer's. */
+  readonly scheme: 'Bearer' | 'DPoP';
 }
 
 /** A ticket as it came. */
@@ -27,6 +29,8 @@ export interface Ways {
   readonly ticket?: boolean;
   /** The cookie, for this request: whoever asks must have looked at its origin. */
   readonly cookie?: boolean;
+  /** The scheme `DPoP` of the header (RFC 9449 section 7.1); whoever asks must check the proof. */
+  readonly dpop?: boolean;
 }
 
 /** The cookie that can hold a token. Its prefix binds it to one host and to https (RFC 6265bis section 4.1.3.2). */
@@ -34,6 +38,14 @@ export const TOKEN_COOKIE = '__Host-centrali-token';
 
 /** `Bearer`, in any case, then blanks, then the rest (RFC 6750 section 2.1, RFC 9110 section 11.4). */
 const BEARER = /^bearer(?:[ \t]+(.*))?$/i;
+
+/** The same for `DPoP`. */
+const DPOP = /^dpop(?:[ \t]+(.*))?$/i;
+
+/** Whether a request names the scheme `DPoP`: then its refusals do too. */
+export function namesDpop(headers: ServerRequest['headers']): boolean {
+  return DPOP.test(headers.get('authorization')?.trim() ?? '');
+}
 
 /**
  * Reads the one token of a request: from `Authorization`, or, where `query` is not `no`, from the
@@ -61,7 +73,9 @@ export function readCredential(
   const authorization = headers.all('authorization');
   if (authorization.length > 1) throw refused('authorization_repeated', 'Send one Authorization header.');
   // Another scheme is not a token of ours: a browser sends Basic by itself where a proxy asked for it.
-  const inHeader = BEARER.exec(authorization[0]?.trim() ?? '')?.[1] ?? '';
+  const field = authorization[0]?.trim() ?? '';
+  const asDpop = ways.dpop ? DPOP.exec(field)?.[1] : undefined;
+  const inHeader = asDpop ?? BEARER.exec(field)?.[1] ?? '';
   const inQuery = ways.query === 'no' ? '' : parameterOf(query, 'access_token');
   const ticket = ways.ticket ? parameterOf(query, 'ticket') : '';
 
@@ -76,7 +90,7 @@ export function readCredential(
   const token = inHeader || inQuery || inCookie;
   if (!token) throw new Refusal('MISSING_TOKEN', 'token_missing');
   if (token.length > MAX_TOKEN_BYTES) throw refused('token_too_long', 'A token is at most 8 KiB.');
-  return { token, via: inHeader ? 'header' : inQuery ? 'query' : 'cookie' };
+  return { token, via: inHeader ? 'header' : inQuery ? 'query' : 'cookie', scheme: asDpop ? 'DPoP' : 'Bearer' };
 }
 
 /** The parameter's value; empty when absent. */

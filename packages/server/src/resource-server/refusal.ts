@@ -9,7 +9,9 @@ export interface RefusalInit {
   /** For the challenge of `FORBIDDEN`: the permission that is missing (RFC 6750 section 3, `scope`). */
   readonly scope?: string;
   /** Overrides the table's challenge: two tokens in one request are `invalid_request` (RFC 6750 section 3.1). */
-  readonly challenge?: Challenge | 'invalid_request';
+  readonly challenge?: Challenge | 'invalid_request' | 'invalid_dpop_proof';
+  /** The scheme of the challenge: `DPoP` for a token that is bound to a key. `Bearer` by default. */
+  readonly scheme?: 'DPoP';
   /** Further response headers, e.g. `Allow`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;

@@ -14,6 +14,7 @@ import { type Access, type Allowed, accessOf } from './access.ts';
 import type { Admission } from './admit.ts';
 import type { Attempt } from './attempt.ts';
 import type { AuditSpool } from './audit.ts';
+import { type BindingParts, checkBinding } from './binding.ts';
 import type { ChangeFeed } from './change-feed.ts';
 import type { DecisionQueue } from './decisions.ts';
 import { checkQueryLifetime } from './query-token.ts';
@@ -28,6 +29,7 @@ export interface Authority {
   readonly admission: Admission;
   readonly audit: AuditSpool;
   readonly tickets: Tickets;
+  readonly binding: BindingParts;
   /** Wall clock, ms. */
   readonly now: () => number;
 }
@@ -76,14 +78,14 @@ export async function identify<T>(
   // 0. Admit the address: the listener has, and has bounded head and body, before it called us.
 
   // 1. Read the token, or the ticket that stands for one.
-  const credential = readCredential(request, claim);
+  const credential = readCredential(request, { ...claim, dpop: true });
   const asked = claim.understand();
 
   // 2. Verify it, and 3. check that it is for the workspace of the URL.
   const subject =
     'ticket' in credential
       ? await redeemTicket(authority, credential.ticket, claim.workspace)
-      : await verifyBearer(authority, credential, claim);
+      : await verifyBearer(authority, credential, claim, request);
   attempt.subject = subject;
   return { subject, asked };
 }
@@ -93,11 +95,13 @@ async function verifyBearer(
   authority: Authority,
   bearer: Bearer,
   { workspace, query }: Claim<unknown>,
+  request: ServerRequest,
 ): Promise<Subject> {
   const token = passFormGate(bearer.token);
   if (!authority.feed.isReady) throw new Refusal('AUTH_ERROR', 'feed_starting');
   const verified = await authority.issuers.verify(token, workspace, authority.now());
   checkQueryLifetime(bearer, query, verified);
+  await checkBinding(authority.binding, bearer, verified, request);
   checkWorkspace(verified, workspace);
   return subjectOf(verified);
 }

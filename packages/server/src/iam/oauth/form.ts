@@ -8,6 +8,8 @@ export interface OAuthRequest {
   /** Every value of `Content-Type` and of `Authorization`, as they came. */
   readonly contentTypes: readonly string[];
   readonly authorizations: readonly string[];
+  /** Every value of `DPoP`; none when absent. */
+  readonly dpops?: readonly string[];
   /** At most 16 KiB: the transport refuses more with 413. */
   readonly body: Uint8Array;
   /** `req_…`. */

@@ -24,10 +24,10 @@ export async function introspectEndpoint(request: OAuthRequest, endpoint: Intros
   const verified = await endpoint.verify(token);
   if (!verified?.claims.workspaces?.includes(account.workspace)) return inactive;
   if (!(await endpoint.state.isActive(verified, account.workspace))) return inactive;
-  const { iss, aud, sub, client_id, iat, exp, jti, scope } = verified.claims;
+  const { iss, aud, sub, client_id, iat, exp, jti, scope, cnf } = verified.claims;
   return oauthAnswer({
     active: true,
-    token_type: 'Bearer',
+    token_type: cnf === undefined ? 'Bearer' : 'DPoP',
     iss,
     aud,
     sub,
@@ -36,6 +36,7 @@ export async function introspectEndpoint(request: OAuthRequest, endpoint: Intros
     exp,
     jti,
     ...(scope === undefined ? {} : { scope }),
+    ...(cnf === undefined ? {} : { cnf }),
     workspaces: [account.workspace],
   });
 }

@@ -46,6 +46,7 @@ export async function issueToken(request: TokenRequest, dependencies: IssueDepen
     ...(request.scope ? { scope: request.scope } : {}),
     workspaces: request.workspaces,
     ...(request.cred === undefined ? {} : { cred: request.cred }),
+    ...(request.jkt === undefined ? {} : { cnf: { jkt: request.jkt } }),
   };
   const token = await new CompactSign(encodePayload(claims))
     .setProtectedHeader({ alg: signer.alg, typ: 'at+jwt', kid: signer.kid })

@@ -1,4 +1,5 @@
 import { PATHS, PERMISSIONS } from '@centrali-io/protocol';
+import { DPOP_ALGORITHMS } from '../../resource-server/index.ts';
 import { DEFAULT_SCOPE } from './scope.ts';
 
 const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
@@ -31,6 +32,7 @@ export function authorizationServerMetadata(issuer: string): Readonly<Record<str
     ...endpoint('token', PATHS.token),
     ...endpoint('revocation', PATHS.revoke),
     ...endpoint('introspection', PATHS.introspect),
+    dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
     grant_types_supported: ['client_credentials'],
     // There is no authorization endpoint, so no response type; the list is required all the same.
     response_types_supported: [],
@@ -54,6 +56,7 @@ export function protectedResourceMetadata(issuer: string): Readonly<Record<strin
     authorization_servers: [issuer],
     scopes_supported: [...PERMISSIONS],
     bearer_methods_supported: ['header', 'query'],
+    dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
     resource_name: 'Centrali Realtime',
   };
 }

@@ -1,11 +1,12 @@
-/** Error codes of OAuth (RFC 6749 section 5.2, RFC 8707 section 2). */
+/** Error codes of OAuth (RFC 6749 section 5.2, RFC 8707 section 2, RFC 9449 section 5). */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'invalid_scope'
-  | 'invalid_target';
+  | 'invalid_target'
+  | 'invalid_dpop_proof';
 
 /** An OAuth endpoint's refusal. `message` is a fixed sentence of ours: it never repeats input. */
 export class OAuthError extends Error {

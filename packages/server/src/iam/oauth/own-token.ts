@@ -50,6 +50,8 @@ export function ownIssuerOf(
     baseUrl,
     keys: new KeySet({ load: async () => keys.jwks(), algorithms: OWN_ALGORITHMS, monotonic, cooldownMs: 0 }),
     lifetimes,
+    // Here a token is what is asked about, not what opens a door.
+    acceptsBound: true,
     isWithdrawn: (kid) => keys.list().some((key) => key.kid === kid && key.withdrawnAt !== null),
   });
 }

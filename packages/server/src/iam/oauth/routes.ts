@@ -91,6 +91,7 @@ function read(request: FastifyRequest): OAuthRequest {
     query: question === -1 ? '' : request.url.slice(question + 1),
     contentTypes: all('content-type'),
     authorizations: all('authorization'),
+    dpops: all('dpop'),
     body: Buffer.isBuffer(request.body) ? request.body : new Uint8Array(),
     id: request.context.id,
     address: request.context.address,

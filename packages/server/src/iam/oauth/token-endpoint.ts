@@ -1,5 +1,5 @@
-import type { Permission } from '@centrali-io/protocol';
-import { Refusal } from '../../resource-server/index.ts';
+import { PATHS, type Permission } from '@centrali-io/protocol';
+import { DpopError, type ProofMemory, Refusal, readProof } from '../../resource-server/index.ts';
 import type { AuditSpool } from '../audit/spool.ts';
 import type { IssuedToken, TokenRequest } from '../services.ts';
 import { type AuthenticatedClient, authenticateClient, type ClientAuthentication } from './authenticate-client.ts';
@@ -14,6 +14,8 @@ export interface TokenEndpoint extends ClientAuthentication {
   /** Permissions that the account's roles hold now. */
   readonly permissionsOf: (client: AuthenticatedClient) => Promise<ReadonlySet<Permission>>;
   readonly audit: Pick<AuditSpool, 'open' | 'push'>;
+  /** The proofs of keys that were used here. */
+  readonly proofs: ProofMemory;
 }
 
 /**
@@ -29,6 +31,7 @@ export async function tokenEndpoint(request: OAuthRequest, endpoint: TokenEndpoi
   checkResource(form, endpoint.issuer);
   checkWorkspace(client);
   const scope = grantScope(form.get('scope'), await endpoint.permissionsOf(client));
+  const jkt = await boundKey(request, endpoint);
   const issued = await endpoint.issueToken({
     sub: client.account.clientId,
     clientId: client.account.clientId,
@@ -36,14 +39,37 @@ export async function tokenEndpoint(request: OAuthRequest, endpoint: TokenEndpoi
     scope,
     cred: client.credential.cred,
     lifetimeSeconds: endpoint.lifetimeSeconds,
+    ...(jkt === undefined ? {} : { jkt }),
   });
   record(request, client, issued, endpoint);
   return oauthAnswer({
     access_token: issued.token,
-    token_type: 'Bearer',
+    token_type: jkt === undefined ? 'Bearer' : 'DPoP',
     expires_in: endpoint.lifetimeSeconds,
     scope,
   });
+}
+
+/**
+ * The thumbprint of the key that the client proves to have, if it sends a proof: the token is then bound to it
+ * (RFC 9449 section 5).
+ */
+async function boundKey(
+  { method, dpops = [] }: OAuthRequest,
+  { issuer, proofs, now }: TokenEndpoint,
+): Promise<string | undefined> {
+  if (dpops.length === 0) return undefined;
+  try {
+    const proof = await readProof(dpops, { method, url: issuer + PATHS.token }, now());
+    const memory = proofs.take(proof);
+    if (memory === 'full')
+      throw new Refusal('RATE_LIMIT_EXCEEDED', 'dpop_memory_full', { message: 'Too many requests.' });
+    if (memory === 'replayed') throw new DpopError('dpop_replayed');
+    return proof.jkt;
+  } catch (error) {
+    if (!(error instanceof DpopError)) throw error;
+    throw new OAuthError('invalid_dpop_proof', error.reason, 'The DPoP proof is not valid.');
+  }
 }
 
 function checkGrantType(form: Form): void {
