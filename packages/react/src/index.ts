@@ -1,1 +1,7 @@
-export { RealtimeError } from '@centrali-io/centrali-sdk';
+'use client';
+
+/** React for Centrali Realtime: a provider and a hook over the SDK. */
+export type { CentraliProviderProps } from './provider.ts';
+export { CentraliProvider, useCentrali } from './provider.ts';
+export type { RealtimeStatus } from './subscription-store.ts';
+export { useRealtime } from './use-realtime.ts';
