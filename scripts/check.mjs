@@ -14,6 +14,7 @@ const CHECKS = [
   ['options: docs/configuration.md is what the code says', 'node', 'scripts/docs-configuration.mjs'],
   ['command: docs/command.md is what the command says', 'node', 'scripts/docs-command.mjs'],
   ['site: every page builds, every link leads somewhere', 'vitepress', 'build', 'docs'],
+  ['packages: what is published to browsers is sound and small', 'node', 'scripts/packages.mjs'],
   ['unused: no file, export or dependency is left over', 'knip', '--no-progress'],
 ];
 

@@ -9,5 +9,7 @@ export default defineConfig({
   sourcemap: true,
   minify: false,
   logLevel: 'warn',
+  // Hooks run in the browser: frameworks with server components want to be told.
+  banner: { js: "'use client';" },
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
 });

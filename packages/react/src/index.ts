@@ -1,5 +1,3 @@
-'use client';
-
 /** React for Centrali Realtime: a provider and a hook over the SDK. */
 export type { CentraliProviderProps } from './provider.ts';
 export { CentraliProvider, useCentrali } from './provider.ts';

@@ -28,7 +28,7 @@ export class CentraliSDK {
    * stop with MISSING_TOKEN.
    */
   setToken(token: string | null | undefined): void {
-    if (token != null && typeof token !== 'string') throw new TypeError('token must be a string or null');
+    if (token != null && typeof token !== 'string') throw new TypeError('token: must be a string');
     this.#source.set(token || null);
   }
 

@@ -13,7 +13,7 @@ export type {
   RecordEventName as RealtimeEventType,
   RecordUpdatedEvent,
 } from '@centrali-io/protocol';
-export { isAuthErrorCode, RealtimeError } from '@centrali-io/protocol';
+export { RealtimeError } from '@centrali-io/protocol';
 export { CentraliSDK } from './client.ts';
 export type {
   CentraliSDKOptions,

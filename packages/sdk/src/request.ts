@@ -41,18 +41,18 @@ function retryAfterMs(response: Response, now: number): number {
 }
 
 /** The error that an answer is: by our own body, by RFC 6749 section 5.2, or a foreign one. */
-export async function refusal(response: Response, url: string, now: number): Promise<RealtimeError> {
+async function refusal({ config, env }: RequestContext, url: string, response: Response): Promise<RealtimeError> {
   const body = Object(await readJson(response)) as Record<string, unknown>;
   const { status } = response;
-  const wait = retryAfterMs(response, now);
+  const wait = retryAfterMs(response, env.now());
   const init: RealtimeErrorInit = { status, ...(wait > 0 && { retryAfterMs: wait }) };
   const own = RealtimeError.fromBody(body, init);
   if (own) return own;
   const { error } = body;
+  if (url !== config.tokenEndpoint || typeof error !== 'string') return foreignAnswer(url, init);
   if (error === 'invalid_client' || error === 'unauthorized_client') return new RealtimeError('INVALID_CLIENT', init);
-  if (typeof error !== 'string' || !/^[a-z_]+$/.test(error)) return foreignAnswer(url, init);
   const code = status === 429 ? 'RATE_LIMIT_EXCEEDED' : status >= 500 ? 'AUTH_ERROR' : 'BAD_REQUEST';
-  return new RealtimeError(code, { ...init, message: `The token endpoint answered ${error}.` });
+  return new RealtimeError(code, { ...init, message: `The token endpoint: ${error}.` });
 }
 
 /** Reads a whole answer as JSON; `undefined` when it is none. */
@@ -65,9 +65,9 @@ async function readJson(response: Response): Promise<unknown> {
 }
 
 /** `fetch`, without redirects, which would carry the token to wherever they point, and without caches. */
-export async function send({ config, env }: RequestContext, url: string, init: RequestInit): Promise<Response> {
-  const response = await config.fetch(url, { ...init, redirect: 'error', cache: 'no-store' });
-  if (!response.ok) throw await refusal(response, url, env.now());
+export async function send(context: RequestContext, url: string, init: RequestInit): Promise<Response> {
+  const response = await context.config.fetch(url, { ...init, redirect: 'error', cache: 'no-store' });
+  if (!response.ok) throw await refusal(context, url, response);
   return response;
 }
 

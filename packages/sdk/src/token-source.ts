@@ -74,13 +74,13 @@ export function createTokenSource(context: RequestContext): TokenSource {
   }
 
   function renewInMs(): number | undefined {
-    const { issuedAt = at, expiresAt = Number.NaN } = readClaims(held ?? '');
+    const { issuedAt = at, expiresAt = NaN } = readClaims(held ?? '');
     const total = lifetimeMs ?? expiresAt - issuedAt;
     // A token that came expired was most likely good, and our clock is ahead: trust its length.
     const left = (lifetimeMs ?? (expiresAt > at ? expiresAt - at : total)) - (env.now() - at);
     // Of a short life more, so that a token of some seconds outlives one slow answer.
     const lead = Math.min(total * (0.35 + 0.15 * env.random()), 120_000 + 180_000 * env.random());
-    return Number.isNaN(total) ? undefined : Math.max(0, left - lead);
+    return isNaN(total) ? undefined : Math.max(0, left - lead);
   }
 
   const grant = singleFlight(async () => {

@@ -6,8 +6,7 @@ import {
   CentraliSDK,
   type CentraliSDKOptions,
   type ErrorCode,
-  isAuthErrorCode,
-  RealtimeError,
+  type RealtimeError,
   type RealtimeEvent,
   type RealtimeRecordEvent,
   type RealtimeSubscription,
@@ -106,7 +105,7 @@ async function samples(centrali: CentraliSDK): Promise<void> {
 }
 
 test('each code of the guide has its action', () => {
-  expect(['MISSING_TOKEN', 'AUTH_ERROR'].filter(isAuthErrorCode).map(actionFor)).toEqual(['login', 'wait']);
+  expect((['MISSING_TOKEN', 'AUTH_ERROR'] as const).map(actionFor)).toEqual(['login', 'wait']);
   expect([incomplete, typo, samples].every((compiled) => typeof compiled === 'function')).toBe(true);
   expectTypeOf<AuthErrorCode>().toExtend<ErrorCode>();
   expectTypeOf<CentraliSDKOptions['baseUrl']>().toEqualTypeOf<string>();

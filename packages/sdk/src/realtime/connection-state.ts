@@ -108,6 +108,8 @@ const HEALTHY_MS = 4_000;
 /** The browser's word on being offline is not always right: try anyway after this time. */
 const PROBE_MS = 30_000;
 
+const NOT_RENEWING = { next: null, renewing: false };
+
 const stay = (state: ConnectionState): Step => [state, []];
 
 const enter = (
@@ -115,7 +117,7 @@ const enter = (
   phase: SubscriptionState,
   reason: DisconnectReason,
   ...effects: readonly Effect[]
-): Step => [{ ...state, phase, next: null, renewing: false }, [['abort', reason], ...effects]];
+): Step => [{ ...state, ...NOT_RENEWING, phase }, [['abort', reason], ...effects]];
 
 const begin = (state: ConnectionState): Step => enter(state, 'authenticating', 'closed', ['acquire', false]);
 const close = (state: ConnectionState): Step => enter(state, 'closed', 'unsubscribed');
@@ -200,7 +202,7 @@ function renewLater(state: ConnectionState, error?: RealtimeError): Step {
   const failures = state.failures + 1;
   const { next } = state;
   const bury: readonly Effect[] = error?.code === 'TOKEN_EXPIRED' && next !== null ? [['bury', next]] : [];
-  return [{ ...state, next: null, renewing: false, failures }, [...bury, ['plan', failures]]];
+  return [{ ...state, ...NOT_RENEWING, failures }, [...bury, ['plan', failures]]];
 }
 
 const renewalToken: Transition<'token'> = (state, offered, now) =>
@@ -216,16 +218,15 @@ const renewalFailed: Transition<'token_failed'> = (state, { error }) => {
   return renewLater(state, error);
 };
 
+/** The state with the next token in the place of the present one, if there is a next. */
+const inPlace = (state: ConnectionState): ConnectionState => ({
+  ...state,
+  ...NOT_RENEWING,
+  token: state.next ?? state.token,
+});
+
 const opened: Transition<'connected'> = (state, _signal, now) => [
-  {
-    ...state,
-    phase: 'open',
-    token: state.next ?? state.token,
-    next: null,
-    renewing: false,
-    openedAt: now,
-    notBefore: 0,
-  },
+  { ...inPlace(state), phase: 'open', openedAt: now, notBefore: 0 },
   [['adopt'], ['plan', 0]],
 ];
 
@@ -290,10 +291,7 @@ const TABLE: Table = {
     offline: goOffline,
     online: stay,
     renew_due: (state) => (state.renewing ? stay(state) : [{ ...state, renewing: true }, [['acquire', true]]]),
-    renewed: (state) => [
-      { ...state, token: state.next ?? state.token, next: null, renewing: false, failures: 0 },
-      [['plan', 0]],
-    ],
+    renewed: (state) => [{ ...inPlace(state), failures: 0 }, [['plan', 0]]],
     unsubscribe: close,
   },
   waiting_for_token: {

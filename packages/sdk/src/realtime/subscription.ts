@@ -224,7 +224,7 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
         if (current !== controller) return;
         take(frame);
         // Not reading is what slows the service down; meanwhile silence means nothing.
-        seen = Number.POSITIVE_INFINITY;
+        seen = Infinity;
         await delivery.done();
         see();
       }
