@@ -12,6 +12,7 @@ const COMMANDS = {
   nginx: 'nginx',
   caddy: 'caddy',
   haproxy: 'haproxy',
+  strace: 'strace',
 } as const;
 
 /** The parts that suites may require. */
@@ -33,8 +34,23 @@ export function commandPath(part: Part): string | undefined {
 
 /** Whether the part is there, for `describe.skipIf(!requirePart('chromium'))`. */
 export function requirePart(part: Part): boolean {
-  if (commandPath(part) !== undefined) return true;
-  if (process.env.CENTRALI_TEST_REQUIRE === 'all') throw new Error(`${part} is missing, and CENTRALI_TEST_REQUIRE=all`);
-  console.warn(`SKIPPED for want of ${part}: install it to run this suite`);
+  return commandPath(part) !== undefined || lacking(part, 'install it to run this suite');
+}
+
+/** Whether something that is not a command is there, such as a right: `attempt` throws when it is not. */
+export function requireRight(name: string, attempt: () => void): boolean {
+  try {
+    attempt();
+    return true;
+  } catch (error) {
+    return lacking(name, error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
+  }
+}
+
+function lacking(name: string, why: string): false {
+  if (process.env.CENTRALI_TEST_REQUIRE === 'all') {
+    throw new Error(`${name} is missing, and CENTRALI_TEST_REQUIRE=all: ${why}`);
+  }
+  console.warn(`SKIPPED for want of ${name}: ${why}`);
   return false;
 }
