@@ -10,6 +10,7 @@ import { jwks } from './jwks.ts';
 import { jwsEncoding } from './jws-encoding.ts';
 import { jwsHeader } from './jws-header.ts';
 import { sseInjection } from './sse-injection.ts';
+import { tickets } from './tickets.ts';
 import { tokenDelivery } from './token-delivery.ts';
 import { workspace } from './workspace.ts';
 import { type Answer, createWorld, type World } from './world.ts';
@@ -33,6 +34,7 @@ const CATEGORIES: Readonly<Record<string, Attacks>> = {
   'sse-injection': sseInjection,
   'http-and-resources': httpAndResources,
   'cors-cache-leak': corsCacheLeak,
+  tickets,
 };
 
 const corpus = JSON.parse(readFileSync(new URL('vectors/attack-corpus.json', import.meta.url), 'utf8')) as {
