@@ -1,11 +1,12 @@
 import { expect } from 'vitest';
-import { addProvider, admin, adminOk, bearer, eventsUrl } from '../support/api.ts';
-import { startDev } from '../support/centrali.ts';
+import { addProvider, admin, adminOk, bearer, eventsUrl, serviceToken } from '../support/api.ts';
+import { runCommand, startDev } from '../support/centrali.ts';
 import { openStream } from '../support/event-stream.ts';
 import { makeKey, signToken } from '../support/forge.ts';
 import { type FakeIssuer, type KeySetMode, startIssuer } from '../support/issuer.ts';
+import { until } from '../support/wait.ts';
 import type { Attacks } from './attack.ts';
-import type { Answer, World } from './world.ts';
+import { type Answer, answerOf, type World } from './world.ts';
 
 const OF = { audience: 'app', workspace: 'demo', sub: 'eve' };
 let count = 0;
@@ -215,8 +216,34 @@ export const jwks: Attacks = {
     },
   },
   A123: {
-    doesNotApply:
-      'withdrawing a signing key while streams are open ends them by the change feed: that bound is measured where every cause of an end is, not here',
+    mayAskIam: true,
+    async run() {
+      const dev = await startDev();
+      try {
+        const token = await serviceToken(dev);
+        const ask = async (): Promise<Answer> =>
+          answerOf('the key', await fetch(eventsUrl(dev), { headers: bearer(token) }));
+        expect((await ask()).status).toBe(200);
+        // The operator, on the store of the running service.
+        const kid = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid;
+        const revoked = await runCommand(['keys', 'revoke', kid, '--data', dev.data]);
+        expect(revoked.code, revoked.stderr).toBe(0);
+        // Another process did it, so that the service hears of it with the next heartbeat of the feed. What happens
+        // to streams that are open then is measured where every cause of an end is.
+        return [
+          await until(
+            'the key is dead',
+            async () => {
+              const answer = await ask();
+              return answer.status === 200 ? undefined : answer;
+            },
+            2000,
+          ),
+        ];
+      } finally {
+        await dev.stop();
+      }
+    },
   },
   A124: {
     goodTokens: 2,
