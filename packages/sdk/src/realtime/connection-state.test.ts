@@ -2,14 +2,8 @@ import { ERROR_CODES, type ErrorCode, RealtimeError } from '@centrali-io/protoco
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DisconnectReason, SubscriptionState, TokenRefresh } from '../types.ts';
-import {
-  type ConnectionState,
-  type Effect,
-  initialState,
-  type SignalName,
-  type Signals,
-  step,
-} from './connection-state.ts';
+import type { ConnectionState, Effect, SignalName, Signals } from './connection-signals.ts';
+import { initialState, step } from './connection-state.ts';
 
 /** A world around one machine: it does what the effects say, and breaks when an invariant does. */
 class World {

@@ -546,3 +546,27 @@ test('a handler that unsubscribes hears nothing more', async () => {
   expect(told.all).toEqual(['connected c-1', 'disconnected unsubscribed']);
   expect(subscription.lastEventId).toBe('e-1');
 });
+
+test("what a handler throws after unsubscribe is nobody's business any more", async () => {
+  const server = await startServer();
+  const { realtime } = makeClient({ baseUrl: server.url, token: 't-1' });
+  const { events, told, handlers } = noting();
+  let fail: (cause: Error) => void = () => {};
+  const subscription = realtime.subscribe({
+    ...handlers,
+    onEvent: (event, context) => {
+      handlers.onEvent(event, context);
+      return new Promise((_resolve, reject) => {
+        fail = reject;
+      });
+    },
+  });
+  const request = await server.next();
+  request.open('c-1');
+  request.event('e-1');
+  await events.next();
+  subscription.unsubscribe();
+  fail(new Error('mine'));
+  await request.gone;
+  expect(told.all).toEqual(['connected c-1', 'disconnected unsubscribed']);
+});

@@ -4,19 +4,13 @@ import { samePrincipal } from '../token-claims.ts';
 import type { TokenSource } from '../token-source.ts';
 import type { RealtimeSubscription, SubscribeOptions } from '../types.ts';
 import { backoffMs } from './backoff.ts';
-import {
-  type Effect,
-  initialState,
-  type OfferedToken,
-  type SignalName,
-  type Signals,
-  step,
-} from './connection-state.ts';
+import type { Effect, OfferedToken, SignalName, Signals } from './connection-signals.ts';
+import { initialState, step } from './connection-state.ts';
 import { createDelivery } from './delivery.ts';
 import type { Frame } from './event-stream.ts';
 import { watchNetwork } from './network.ts';
 import { type OpenStream, openStream, realtimeUrl } from './open-stream.ts';
-import { printError } from './print-error.ts';
+import { createTeller } from './tell-error.ts';
 
 /** The service sends something every 15 s; three times nothing, and the connection is dead. */
 const IDLE_MS = 45_000;
@@ -51,8 +45,6 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
   let unwatch: (() => void) | undefined;
   /** `onError`'s promise: no attempt is made before it is settled. */
   let telling = Promise.resolve();
-  /** Whether this outage was printed. */
-  let printed = false;
   let over = false;
   /** The stream that is being opened, and the one that is open. */
   let opening: AbortController | undefined;
@@ -65,36 +57,8 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
   /** When something was last read. */
   let seen = 0;
 
-  const delivery = createDelivery(options.lastEventId ?? null, blame);
-
-  /** Tells `onError`, and waits for it. Never rejects. */
-  async function tell(error: RealtimeError): Promise<void> {
-    const { code, recoverable } = error;
-    try {
-      if (over) return;
-      if (options.onError) return void (await options.onError(error));
-    } catch (cause) {
-      return printError(new RealtimeError('HANDLER_ERROR', { cause }));
-    }
-    // Nobody listens. Print what is final, and the beginning of an outage; an expiry that the SDK mends is neither.
-    const outage = recoverable && code !== 'HANDLER_ERROR';
-    if (!outage || !(printed || (code === 'TOKEN_EXPIRED' && source.refreshes))) printError(error);
-    printed ||= outage;
-  }
-
-  /** Tells `onError` what a handler threw. */
-  function blame(cause: unknown): Promise<void> {
-    return tell(new RealtimeError('HANDLER_ERROR', { cause }));
-  }
-
-  /** Calls a handler that nothing waits for. */
-  async function call(handler: () => unknown): Promise<void> {
-    try {
-      await handler();
-    } catch (cause) {
-      await blame(cause);
-    }
-  }
+  const { tell, blame, call, calm } = createTeller(options, source.refreshes);
+  const delivery = createDelivery(options.lastEventId ?? null, (cause) => over || blame(cause));
 
   const offer = (token: string | null): OfferedToken => ({
     token,
@@ -140,7 +104,7 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
         current?.abort();
         current = opening;
         opening = undefined;
-        printed = false;
+        calm();
         const { connectionId, resumed } = stream as OpenStream;
         void call(() => options.onConnected?.({ connectionId, resumed }));
         break;
