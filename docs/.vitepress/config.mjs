@@ -26,6 +26,8 @@ export default defineConfig({
         text: 'Realtime',
         items: [
           { text: 'Authentication', link: '/realtime/authentication' },
+          { text: 'Other ways to bring a token', link: '/realtime/credentials' },
+          { text: 'Renewal in place', link: '/realtime/renewal' },
           { text: 'Delivery', link: '/delivery' },
           { text: 'Filters', link: '/filters' },
           { text: 'When access ends', link: '/access-ends' },

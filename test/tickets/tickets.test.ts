@@ -125,7 +125,7 @@ test("the SDK with tokenDelivery: 'ticket' takes a new ticket for each connect, 
   });
   const subscription = sdk.realtime.subscribe({
     structures: ['by-sdk'],
-    onEvent: (event) => seen.push('recordId' in event ? String(event.recordId) : ''),
+    onEvent: (event) => seen.push('recordId' in event ? event.recordId : ''),
     onConnected: ({ connectionId }) => connections.push(connectionId),
   });
   const owner = bearer(await devToken(dev, { sub: 'olga', role: 'owner' }));
