@@ -10,6 +10,7 @@ afterEach(() => world.close());
 function streamOf(serial: number, workspace = 'acme'): StreamInfo {
   return {
     connectionId: `cn_${serial}`,
+    hold: { until: Number.POSITIVE_INFINITY },
     serial,
     access: {
       workspace,

@@ -22,10 +22,13 @@ import { AuditSpool } from './access/audit.ts';
 import type { Authority } from './access/authorize.ts';
 import { ChangeFeed } from './access/change-feed.ts';
 import { cookieGate } from './access/cookie-origin.ts';
+import { DecisionCache } from './access/decision-cache.ts';
 import { DecisionQueue } from './access/decisions.ts';
+import { AccessEnds } from './access/ends.ts';
 import { Tickets } from './access/tickets.ts';
 import type { Broker } from './broker/port.ts';
 import { closeConnection, listConnections, showConnection } from './connections.ts';
+import { EFFECTS, type Effects } from './delivery/effects.ts';
 import type { Delivery } from './delivery/port.ts';
 import { issueTicket } from './issue-ticket.ts';
 import { publish } from './publish.ts';
@@ -58,6 +61,8 @@ export interface GatewayOptions {
   readonly get?: OutboundGet;
   /** Ages and bounds of providers' key sets; the defaults of `KeySet`. */
   readonly keySets?: Partial<Pick<KeySetOptions, 'maxAgeMs' | 'staleIfErrorMs' | 'cooldownMs' | 'timeoutMs'>>;
+  /** Positive decisions that are kept; 20,000 by default. 0: IAM is asked at each connect. */
+  readonly cachedDecisions?: number;
   /** Audit entries that may wait for IAM before new admissions are refused; 10,000 by default. */
   readonly auditCapacity?: number;
   /** Wall clock in ms; `Date.now` by default. */
@@ -66,6 +71,10 @@ export interface GatewayOptions {
   readonly monotonic?: () => number;
   /** [0, 1); `Math.random` by default. */
   readonly random?: () => number;
+  /** Runs a task once after so many ms; returns what cancels it. `setTimeout` by default. */
+  readonly timer?: Effects['timer'];
+  /** Runs a task in a later phase of this loop turn; `setImmediate` by default. */
+  readonly afterTurn?: Effects['afterTurn'];
   /** Told of each refusal, for metrics. */
   readonly onRefusal?: (refusal: Refusal) => void;
 }
@@ -110,8 +119,14 @@ export interface Gateway {
 /** Makes the gateway and starts to follow IAM's change feed. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { baseUrl, broker, delivery, log, queryTokens = 'allow' } = options;
-  const { now = Date.now, monotonic = () => performance.now(), random = Math.random } = options;
-  const authority = makeAuthority({ ...options, now, monotonic, random });
+  const {
+    now = EFFECTS.now,
+    monotonic = EFFECTS.monotonic,
+    random = EFFECTS.random,
+    timer = EFFECTS.timer,
+    afterTurn = EFFECTS.afterTurn,
+  } = options;
+  const authority = makeAuthority(options, { now, monotonic, random, timer, afterTurn });
   const mayUseCookie = options.cookieOrigins && cookieGate(baseUrl, options.cookieOrigins);
   let draining = false;
 
@@ -192,6 +207,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     close: async () => {
       draining = true;
+      authority.ends.close();
       await delivery.close();
       await authority.audit.close();
       await authority.feed.stop();
@@ -200,21 +216,20 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 /** Puts together what the connection flow stands on, and starts the change feed. */
-function makeAuthority(
-  options: GatewayOptions & Required<Pick<GatewayOptions, 'now' | 'monotonic' | 'random'>>,
-): Authority {
-  const { baseUrl, decisions, log, now, monotonic, random, ownLifetimes, keySets, limits } = options;
+function makeAuthority(options: GatewayOptions, effects: Effects): Authority & { readonly audit: AuditSpool } {
+  const { baseUrl, decisions, delivery, log, ownLifetimes, keySets, limits } = options;
+  const { now, monotonic } = effects;
   const feed: ChangeFeed = new ChangeFeed({
     decisions,
     log,
-    monotonic,
-    random,
+    effects,
     onProviders: (providers) => {
       issuers.replaceAll(providers);
       // What was said of their keys while the feed was away is not known.
       for (const { id } of providers) issuers.expireKeys(id);
     },
-    onChange: (change) => {
+    onChange: (change, revision) => {
+      ends.apply(change, revision);
       if (change.kind === 'key') own.keys.expire();
       if (change.kind !== 'provider') return;
       if (change.provider === null) return issuers.remove(change.id);
@@ -222,8 +237,13 @@ function makeAuthority(
       // Also how an administrator says that the keys have changed: a removed one must go at once.
       issuers.expireKeys(change.id);
     },
-    onSnapshot: () => own.keys.expire(),
+    onSnapshot: ({ revision, sameEpoch, providers }) => {
+      own.keys.expire();
+      ends.replace(revision, sameEpoch, providers);
+    },
+    onLost: () => ends.lost(),
   });
+  const ends: AccessEnds = new AccessEnds({ feed, delivery, decisions, effects });
   const own = ownIssuer({
     baseUrl,
     // Our own IAM is near and tells of its changes; an unknown kid may ask it each second.
@@ -251,7 +271,8 @@ function makeAuthority(
   return {
     issuers,
     feed,
-    decisions: new DecisionQueue({ decisions, feed }),
+    decisions: new DecisionQueue({ decisions, feed, effects, cache: new DecisionCache(options.cachedDecisions) }),
+    ends,
     admission: new Admission(limits),
     binding: { baseUrl, proofs: new ProofMemory(monotonic), now },
     tickets: new Tickets({ decisions, bound: options.boundTickets ?? false }),

@@ -12,8 +12,8 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 import { HeaderFields, type ServerRequest, SILENT } from '../resource-server/index.ts';
 import type { Batch } from './broker/port.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './create-gateway.ts';
-import type { StreamRequest } from './delivery/port.ts';
-import type { Reply, StreamReply } from './reply.ts';
+import type { OpenedStream, StreamRequest } from './delivery/port.ts';
+import type { Reply } from './reply.ts';
 
 export const BASE_URL = 'https://realtime.example';
 /** Seconds: where the clock stands. */
@@ -96,8 +96,9 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
   const behind = {
     check: allow() as (request: CheckRequest) => CheckAnswer | Promise<never>,
     append: async (batch: Batch): Promise<readonly string[]> => batch.events.map((_, index) => `id-${index}`),
-    open: async (_request: StreamRequest): Promise<StreamReply> => ({
+    open: async (_request: StreamRequest): Promise<OpenedStream> => ({
       status: 200,
+      connectionId: 'cn_1',
       headers: {},
       attach() {},
       abandon() {},
@@ -182,6 +183,7 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
     log: SILENT,
     now: () => behind.clock,
     random: () => 0.5,
+    cachedDecisions: 0,
     ...options,
   });
   if (feed === 'live') await up;

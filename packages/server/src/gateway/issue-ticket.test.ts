@@ -46,6 +46,7 @@ describe('a ticket', () => {
 
   it('opens one stream that is bound to what its token was bound to, after asking IAM about that token', async () => {
     world = await gatewayOf();
+    world.behind.check = allow([{ filter: 'data.plan:{claims.plan}' }]);
     const ticket = await ticketOf({ cred: 'cr_1', plan: 'gold' });
     expect(await redeem(`ticket=${ticket}&structures=order`)).toBe('200 stream');
     const [made, redeemed] = world.seen.checks;

@@ -9,7 +9,7 @@ import {
 import { ERROR_HEADERS, Refusal, type ServerRequest } from '../resource-server/index.ts';
 import type { Access } from './access/access.ts';
 import type { Attempt } from './access/attempt.ts';
-import { type Authority, authorize } from './access/authorize.ts';
+import { type Authority, authorize, whileItHolds } from './access/authorize.ts';
 import { bindGrants, coversEvent } from './access/grants.ts';
 import { type Batch, type Broker, BrokerUnavailable, IdempotencyConflict } from './broker/port.ts';
 import { idempotencyKeyOf, notationOf, readEvents } from './event-batch.ts';
@@ -43,10 +43,16 @@ export async function publish(
   } as const;
   const { access, asked } = await authorize(authority, request, demand, attempt);
   const inputs = readEvents(await request.body(MAX_REQUEST_BYTES), asked.notation);
-  const events = complete(inputs, access, new Date(authority.now()).toISOString());
-  const idempotency = idempotencyOf(access, asked.key, inputs);
-  const batch: Batch = { workspace, events, ...(idempotency === undefined ? {} : { idempotency }) };
-  const ids = await append(broker, batch, appendTimeoutMs);
+  // A body may take its time; the right to publish must still hold at its end.
+  const { ends } = authority;
+  const appended = await whileItHolds(authority, access, (current) => {
+    if (!ends.holds(current)) return undefined;
+    const events = complete(inputs, current, new Date(authority.now()).toISOString());
+    const idempotency = idempotencyOf(current, asked.key, inputs);
+    const batch: Batch = { workspace, events, ...(idempotency === undefined ? {} : { idempotency }) };
+    return { ids: append(broker, batch, appendTimeoutMs) };
+  });
+  const ids = await appended.ids;
   return new Response(JSON.stringify({ ids }), {
     status: 202,
     headers: { ...ERROR_HEADERS, 'content-type': 'application/json' },

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Access } from './access/access.ts';
+import { Bound } from './access/bound.ts';
 import type { Delivery, StreamInfo } from './delivery/port.ts';
 import { allow, gatewayOf, lineOf, NOW, SUB, tokenOf } from './gateway.fixture.ts';
 
@@ -10,17 +11,23 @@ afterEach(() => world.close());
 /** A gateway with one open stream `cn_1`, on a token that dies in 10 minutes. */
 async function worldWithStream(change: { workspace?: string; provider?: string; sub?: string; kind?: 'user' } = {}) {
   const { workspace = 'acme', provider = 'centrali', sub = SUB, kind = 'service' } = change;
+  const access = {
+    permission: 'realtime:subscribe',
+    workspace,
+    principal: { provider, kind, sub },
+    roles: ['viewer'],
+    token: { kid: 'k1', iat: NOW - 10, expiresAt: (NOW + 600) * 1000 },
+  } as Pick<StreamInfo['access'], 'workspace'> as StreamInfo['access'];
+  const hold = new Bound(access, { lastFrameAt: 0 }, 0);
+  hold.connectionId = 'cn_1';
   const streams = new Map<string, StreamInfo>([
     [
       'cn_1',
       {
         connectionId: 'cn_1',
         serial: 1,
-        access: {
-          workspace,
-          principal: { provider, kind, sub },
-          token: { iat: NOW - 10, expiresAt: (NOW + 600) * 1000 },
-        } as StreamInfo['access'],
+        access,
+        hold,
         address: '192.0.2.1',
         requestId: 'req_0',
         openedAt: NOW * 1000,

@@ -1,7 +1,8 @@
 import { OWN_PROVIDER, principalKey } from '@centrali-io/protocol';
 import { ERROR_HEADERS, Refusal, type ServerRequest } from '../resource-server/index.ts';
 import type { Attempt } from './access/attempt.ts';
-import { type Authority, admit, decide, identify } from './access/authorize.ts';
+import { type Authority, admit, decide, identify, whileItHolds } from './access/authorize.ts';
+import { Bound } from './access/bound.ts';
 import type { Subject } from './access/subject.ts';
 import { noConnection } from './connections.ts';
 import type { Delivery, StreamInfo } from './delivery/port.ts';
@@ -38,16 +39,16 @@ export async function renew(
   };
   const { subject } = await identify(authority, request, { workspace, query: 'no', understand }, attempt);
   // Before IAM is asked: whoever tries ids costs no more than this.
-  checkSuccessor(delivery.find(connectionId), workspace, subject);
-
-  const access = await decide(authority, subject, workspace, 'realtime:subscribe');
-  await admit(authority, access);
-
-  // From here on nothing waits: what is true now is true when the stream goes on.
-  const stream = checkSuccessor(delivery.find(connectionId), workspace, subject);
-  if (principalKey(access.principal) !== principalKey(stream.access.principal)) throw noConnection();
-  checkAlive(authority, subject, workspace);
-  delivery.redecide(connectionId, access, 'renewed');
+  const { bound } = checkSuccessor(delivery.find(connectionId), workspace, subject);
+  const decided = await decide(authority, subject, workspace, 'realtime:subscribe');
+  await admit(authority, decided);
+  const access = await whileItHolds(authority, decided, (current) => {
+    // Nothing waits here: what is true now is true when the stream goes on.
+    const { stream } = checkSuccessor(delivery.find(connectionId), workspace, subject);
+    if (principalKey(current.principal) !== principalKey(stream.access.principal)) throw noConnection();
+    checkAlive(authority, subject, workspace);
+    return authority.ends.renew(bound, current) ? current : undefined;
+  });
   authority.audit.add({
     at: authority.now(),
     kind: 'connect',
@@ -69,15 +70,15 @@ function checkSuccessor(
   stream: StreamInfo | undefined,
   workspace: string,
   { provider, sub, token }: Subject,
-): StreamInfo {
-  if (stream?.access.workspace !== workspace) throw noConnection();
+): { readonly stream: StreamInfo; readonly bound: Bound } {
+  if (stream?.access.workspace !== workspace || !(stream.hold instanceof Bound)) throw noConnection();
   const { principal, token: present } = stream.access;
   if (principal.provider !== provider || principal.sub !== sub) throw noConnection();
   if (present.jkt !== token.jkt)
     throw conflict('renewal_binding', 'The token is bound to another key than the stream.');
   if (token.iat < present.iat || token.expiresAt < present.expiresAt)
     throw conflict('renewal_older', 'The token is older than the one that the stream has, or dies before it.');
-  return stream;
+  return { stream, bound: stream.hold };
 }
 
 /** What the change feed told while IAM was asked. */

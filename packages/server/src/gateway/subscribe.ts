@@ -3,7 +3,7 @@ import { type QueryTokenPolicy, Refusal, retryAfterOf, type ServerRequest } from
 import type { Access } from './access/access.ts';
 import type { Slot } from './access/admit.ts';
 import type { Attempt } from './access/attempt.ts';
-import { type Authority, authorize } from './access/authorize.ts';
+import { type Authority, authorize, whileItHolds } from './access/authorize.ts';
 import type { Delivery, StreamEnd } from './delivery/port.ts';
 import type { Reply } from './reply.ts';
 import { readSubscription } from './selection.ts';
@@ -33,26 +33,37 @@ export async function subscribe(
     cookie: mayUseCookie?.(request.headers) ?? false,
     understand: () => readSubscription(request),
   } as const;
-  const { access, asked } = await authorize(authority, request, demand, attempt);
-  const place = { access, address: request.address, resumes: asked.cursor !== undefined };
-  const slot = takeSlot({ authority, delivery }, place);
+  const { access: admitted, asked } = await authorize(authority, request, demand, attempt);
+  const { ends } = authority;
+  // From here on the stream is found by every change of what it lives on.
+  const bound = await whileItHolds(authority, admitted, (access) => ends.bind(access));
+  let slot: Slot;
+  try {
+    const place = { access: admitted, address: request.address, resumes: asked.cursor !== undefined };
+    slot = takeSlot({ authority, delivery }, place);
+  } catch (error) {
+    ends.release(bound);
+    throw error;
+  }
+  let opened = false;
 
   // Step 6: open the stream.
   const record = (entry: { kind: 'connect' | 'close' } & Partial<StreamEnd>): void =>
     authority.audit.add({
       at: authority.now(),
       workspace,
-      provider: access.principal.provider,
-      sub: access.principal.sub,
+      provider: admitted.principal.provider,
+      sub: admitted.principal.sub,
       address: request.address,
       requestId: request.id,
-      ...(access.token.clientId === undefined ? {} : { clientId: access.token.clientId }),
-      ...(access.token.jti === undefined ? {} : { jti: access.token.jti }),
+      ...(admitted.token.clientId === undefined ? {} : { clientId: admitted.token.clientId }),
+      ...(admitted.token.jti === undefined ? {} : { jti: admitted.token.jti }),
       ...entry,
     });
   try {
-    return await delivery.openStream({
-      access,
+    const stream = await delivery.openStream({
+      access: bound.access,
+      hold: bound,
       selection: asked.selection,
       ...(asked.cursor === undefined ? {} : { cursor: asked.cursor }),
       requestId: request.id,
@@ -60,11 +71,21 @@ export async function subscribe(
       onOpen: (connectionId) => record({ kind: 'connect', connectionId }),
       onEnd: ({ connectionId, code, reason }) => {
         slot.release();
-        record({ kind: 'close', connectionId, reason, ...(code === undefined ? {} : { code }) });
+        ends.release(bound);
+        if (opened) record({ kind: 'close', connectionId, reason, ...(code === undefined ? {} : { code }) });
       },
     });
+    try {
+      ends.opened(bound, stream.connectionId);
+    } catch (error) {
+      stream.abandon();
+      throw error;
+    }
+    opened = true;
+    return stream;
   } catch (error) {
     slot.release();
+    ends.release(bound);
     throw error;
   }
 }

@@ -14,6 +14,15 @@ export type { TokenFacts } from './subject.ts';
 /** The answer that lets in. */
 export type Allowed = Extract<CheckAnswer, { decision: 'allowed' }>;
 
+/** An answer of IAM, and of when it is. */
+export interface Decided<Answer extends CheckAnswer = CheckAnswer> {
+  readonly answer: Answer;
+  /** The generation of the change feed, within which revisions can be compared. */
+  readonly generation: number;
+  /** When IAM was asked, monotonic ms. */
+  readonly askedAt: number;
+}
+
 /**
  * What steps 1 to 4 of the connection flow found out: who may do what here, by which grants, until when.
  * Everything that an open stream is bound to is in it (see `contracts`: "When access ends").
@@ -31,8 +40,11 @@ export interface Access {
   readonly roles: readonly string[];
   /** Every other permission that the principal holds here and the token's scope lets through. */
   readonly permissions: readonly Permission[];
-  /** IAM's revision that the decision holds for. */
+  /** IAM's revision that the decision holds for, within the feed's `generation`. */
   readonly revision: number;
+  readonly generation: number;
+  /** When IAM was asked, monotonic ms: up to then, at least, all of it held. */
+  readonly askedAt: number;
   /** The verified token: its names and times. */
   readonly token: TokenFacts;
   /** Values of the placeholders of grant filters: `sub`, `claims.<name>` (own claims or mapped attributes). */
@@ -48,7 +60,7 @@ export function accessOf(
   { provider, sub, token }: Subject,
   workspace: string,
   permission: Permission,
-  answer: Allowed,
+  { answer, generation, askedAt }: Decided<Allowed>,
 ): Access {
   const { principal, grants, roles, permissions, revision } = answer;
   if (principal.provider !== provider || principal.sub !== sub) throw new Refusal('AUTH_ERROR', 'rpc_wrong_principal');
@@ -62,10 +74,15 @@ export function accessOf(
     roles,
     permissions,
     revision,
+    generation,
+    askedAt,
     token,
-    placeholders: placeholdersOf(provider, sub, token),
+    // Most grants have none, and then no stream carries the values along.
+    placeholders: own.some(({ filter }) => filter?.includes('{')) ? placeholdersOf(provider, sub, token) : NO_VALUES,
   };
 }
+
+const NO_VALUES: ReadonlyMap<string, Scalar> = new Map();
 
 /** A provider's own claims are not ours to compare with: only what its mapping names is. */
 function placeholdersOf(provider: string, sub: string, token: TokenFacts): ReadonlyMap<string, Scalar> {

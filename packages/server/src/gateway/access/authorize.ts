@@ -1,5 +1,5 @@
 /** The connection flow, for every route that takes a bearer. Cheap checks first; the first failure ends it; any doubt denies. */
-import type { CheckAnswer, Permission } from '@centrali-io/protocol';
+import type { Permission } from '@centrali-io/protocol';
 import {
   type Bearer,
   checkWorkspace,
@@ -10,24 +10,27 @@ import {
   type ServerRequest,
   type Ways,
 } from '../../resource-server/index.ts';
-import { type Access, type Allowed, accessOf } from './access.ts';
+import { type Access, accessOf } from './access.ts';
 import type { Admission } from './admit.ts';
 import type { Attempt } from './attempt.ts';
 import type { AuditSpool } from './audit.ts';
 import { type BindingParts, checkBinding } from './binding.ts';
 import type { ChangeFeed } from './change-feed.ts';
 import type { DecisionQueue } from './decisions.ts';
+import type { AccessEnds } from './ends.ts';
 import { checkQueryLifetime } from './query-token.ts';
+import { refusalOf } from './refusal-of.ts';
 import { questionOf, type Subject, subjectOf } from './subject.ts';
 import { spent, subjectOfTicket, Tickets } from './tickets.ts';
 
 /** What the flow stands on. */
 export interface Authority {
-  readonly issuers: IssuerDirectory;
+  readonly issuers: Pick<IssuerDirectory, 'verify'>;
   readonly feed: ChangeFeed;
   readonly decisions: DecisionQueue;
+  readonly ends: AccessEnds;
   readonly admission: Admission;
-  readonly audit: AuditSpool;
+  readonly audit: Pick<AuditSpool, 'isFull' | 'add'>;
   readonly tickets: Tickets;
   readonly binding: BindingParts;
   /** Wall clock, ms. */
@@ -121,13 +124,14 @@ async function redeemTicket({ feed, tickets, now }: Authority, ticket: string, w
  * @throws Refusal `INVALID_TOKEN`, `FORBIDDEN`, `WORKSPACE_MISMATCH`, `AUTH_ERROR`
  */
 export async function decide(
-  authority: Authority,
+  { decisions }: Pick<Authority, 'decisions'>,
   subject: Subject,
   workspace: string,
   permission: Permission,
 ): Promise<Access> {
-  const answer = await authority.decisions.ask(questionOf(subject, workspace, permission));
-  return accessOf(subject, workspace, permission, allowed(answer, permission));
+  const { answer, ...of } = await decisions.ask(questionOf(subject, workspace, permission));
+  if (answer.decision !== 'allowed') throw refusalOf(answer, permission, 'request');
+  return accessOf(subject, workspace, permission, { answer, ...of });
 }
 
 /**
@@ -140,13 +144,27 @@ export async function admit(authority: Authority, { workspace, principal }: Acce
   await authority.admission.request(workspace, principal);
 }
 
-/** IAM's reasons for a workspace that is not there: it answers as one that the token does not name. */
-const NO_WORKSPACE: ReadonlySet<string> = new Set(['workspace_unknown', 'workspace_deleted']);
+/** How often an access is decided on anew before it is given up: something changes faster than it can be asked. */
+const REPEATS = 3;
 
-/** IAM's answer in the words of HTTP. */
-function allowed(answer: CheckAnswer, permission: Permission): Allowed {
-  if (answer.decision === 'allowed') return answer;
-  if (answer.decision === 'revoked') throw new Refusal('INVALID_TOKEN', answer.reason);
-  if (NO_WORKSPACE.has(answer.reason)) throw new Refusal('WORKSPACE_MISMATCH', answer.reason);
-  throw new Refusal('FORBIDDEN', answer.reason, { scope: permission });
+/**
+ * Does what must be done while an access holds, in the same turn. Where something has changed since it was
+ * decided on, step 4 is taken once more first. `take` gives `undefined` when the access does not hold.
+ *
+ * @throws Refusal as `decide`, and what `take` throws
+ */
+export async function whileItHolds<T>(
+  authority: Pick<Authority, 'decisions'>,
+  access: Access,
+  take: (access: Access) => T | undefined,
+): Promise<T> {
+  const { principal, token, workspace, permission } = access;
+  const subject = { provider: principal.provider, sub: principal.sub, token };
+  let current = access;
+  for (let asked = 0; ; asked++) {
+    const taken = take(current);
+    if (taken !== undefined) return taken;
+    if (asked === REPEATS) throw new Refusal('AUTH_ERROR', 'decision_stale');
+    current = await decide(authority, subject, workspace, permission);
+  }
 }

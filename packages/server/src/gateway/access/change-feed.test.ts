@@ -1,6 +1,7 @@
 import type { Change, FeedFrame, FeedPosition, ProviderRecord } from '@centrali-io/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SILENT } from '../../resource-server/index.ts';
+import { EFFECTS } from '../delivery/effects.ts';
 import { ChangeFeed } from './change-feed.ts';
 
 const SNAPSHOT: FeedFrame = {
@@ -38,7 +39,7 @@ class Source {
 
   async *read(): AsyncIterable<FeedFrame> {
     for (;;) {
-      yield* this.#frames.splice(0);
+      for (let frame = this.#frames.shift(); frame; frame = this.#frames.shift()) yield frame;
       if (this.#over) return;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -49,7 +50,7 @@ let feed: ChangeFeed | undefined;
 afterEach(() => feed?.stop());
 
 /** A feed that is being followed; `next()` is the connection that comes next, `seen(event)` waits for what was told. */
-function world(silenceMs = 5000) {
+function world(silenceMs = 5000, apply: () => void = () => {}) {
   const sources: Source[] = [];
   const events: string[] = [];
   let wake = (): void => {};
@@ -70,13 +71,16 @@ function world(silenceMs = 5000) {
       },
     },
     log: SILENT,
-    monotonic: () => performance.now(),
-    random: () => 0,
+    effects: { ...EFFECTS, random: () => 0 },
     silenceMs,
     retryMs: 1,
     onProviders: (providers) => note(`providers ${providers.map(({ id }) => id).join()}`),
-    onChange: ({ kind }, revision) => note(`${kind} ${revision}`),
-    onSnapshot: () => note('snapshot'),
+    onChange: ({ kind }, revision) => {
+      apply();
+      note(`${kind} ${revision}`);
+    },
+    onSnapshot: ({ revision, sameEpoch }) => note(`snapshot ${revision}${sameEpoch ? ' again' : ''}`),
+    onLost: () => note('lost'),
   });
   feed.start();
   let taken = 0;
@@ -99,12 +103,13 @@ describe('ChangeFeed', () => {
     expect(source.position).toBeUndefined();
     expect([feed.isReady, feed.state, feed.revision]).toEqual([false, 'starting', 0]);
     source.push(SNAPSHOT);
-    await seen('snapshot');
-    expect(events).toEqual(['providers pr_1', 'snapshot']);
+    await seen('snapshot 10');
+    expect(events).toEqual(['providers pr_1', 'snapshot 10']);
     expect([feed.isReady, feed.state, feed.revision]).toEqual([true, 'live', 10]);
     expect([feed.isWithdrawn('k0'), feed.isWithdrawn('k1')]).toEqual([true, false]);
     expect(feed.revocations.covers({ ...token, workspace: 'acme', jti: 'j1' })).toBe(true);
-    expect(feed.newestChange('any')).toBe(10);
+    expect(feed.newest.of(['anything'])).toBe(10);
+    expect([feed.isLive, feed.generation]).toEqual([true, 1]);
   });
 
   it('takes changes in before it tells of them', async () => {
@@ -124,17 +129,8 @@ describe('ChangeFeed', () => {
     expect(feed.isWithdrawn('k1')).toBe(true);
     expect(feed.revocations.covers({ ...token, workspace: 'acme' })).toBe(true);
     expect(feed.revocations.covers({ ...token, iat: 9, workspace: 'acme', jti: 'j1' })).toBe(false);
-    expect([feed.newestChange('acme'), feed.newestChange('other'), feed.newestChange('third')]).toEqual([14, 13, 10]);
-  });
-
-  it('counts a change for all workspaces for each of them', async () => {
-    const { feed, next, seen } = world();
-    (await next()).push(
-      SNAPSHOT,
-      changed(11, { kind: 'revocation', revocation: { workspace: null, provider: 'centrali', jti: 'x' } }),
-    );
-    await seen('revocation 11');
-    expect(feed.newestChange('any')).toBe(11);
+    const names = ['principal centrali u1', 'principal centrali u2', 'token centrali j1', 'key k1', 'key k2'];
+    expect(names.map((name) => feed.newest.of([name]))).toEqual([12, 13, 14, 11, 10]);
   });
 
   it('goes on from its place when the connection ends', async () => {
@@ -148,13 +144,53 @@ describe('ChangeFeed', () => {
     expect([feed.isReady, feed.state]).toEqual([true, 'lost']);
     second.push(changed(12, { kind: 'role', workspace: 'acme', role: 'r' }));
     await seen('role 12');
-    expect(feed.state).toBe('live');
+    // There may be more that it has missed.
+    expect([feed.state, feed.isLive]).toEqual(['lost', false]);
+    second.push(heartbeat(12), changed(13, { kind: 'role', workspace: 'acme', role: 'r' }));
+    await seen('role 13');
+    expect([feed.state, feed.isLive, feed.generation]).toEqual(['live', true, 1]);
+  });
+
+  it('says whether a snapshot is of the same epoch', async () => {
+    const { feed, next, seen } = world();
+    const first = await next();
+    first.push(SNAPSHOT, { ...SNAPSHOT, revision: 20 });
+    await seen('snapshot 20 again');
+    expect([feed.generation, feed.newest.of(['anything'])]).toEqual([1, 20]);
+    first.push({ ...SNAPSHOT, epoch: 'e2', revision: 3 });
+    await seen('snapshot 3');
+    expect([feed.generation, feed.newest.of(['anything'])]).toEqual([2, 3]);
+  });
+
+  it('tells once that it is lost', async () => {
+    const { events, next, seen } = world();
+    const first = await next();
+    first.push(SNAPSHOT);
+    await seen('snapshot 10');
+    first.end();
+    for (let n = 0; n < 3; n++) (await next()).end();
+    expect(events.filter((event) => event === 'lost')).toEqual(['lost']);
+  });
+
+  it('goes back to a change that could not be applied', async () => {
+    let fails = true;
+    const { feed, next, seen } = world(5000, () => {
+      if (!fails) return;
+      fails = false;
+      throw new Error('fault');
+    });
+    (await next()).push(SNAPSHOT, changed(11, { kind: 'workspace', workspace: 'acme' }));
+    const second = await next();
+    expect(second.position).toEqual({ epoch: 'e1', revision: 10 });
+    second.push(changed(11, { kind: 'workspace', workspace: 'acme' }));
+    await seen('workspace 11');
+    expect(feed.revision).toBe(11);
   });
 
   it('is lost when it falls silent, and ready all the same', async () => {
     const { feed, next, seen } = world(20);
     (await next()).push(SNAPSHOT);
-    await seen('snapshot');
+    await seen('snapshot 10');
     await next();
     expect([feed.isReady, feed.state]).toEqual([true, 'lost']);
   });

@@ -1,15 +1,15 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Change, Decisions, FeedFrame, FeedPosition, ProviderRecord } from '@centrali-io/protocol';
 import type { Log } from '../../resource-server/index.ts';
+import type { Effects } from '../delivery/effects.ts';
+import type { Proof } from './bound.ts';
+import { NewestChanges } from './newest-changes.ts';
 import { Revocations } from './revocations.ts';
 
 /** What `ChangeFeed` is made from. */
 export interface ChangeFeedOptions {
   readonly decisions: Pick<Decisions, 'changes'>;
   readonly log: Log;
-  /** Monotonic clock, ms. */
-  readonly monotonic: () => number;
-  readonly random: () => number;
+  readonly effects: Pick<Effects, 'now' | 'monotonic' | 'random' | 'timer'>;
   /** Without a frame for so long, the feed is lost. Default 2,000 ms: IAM sends a heartbeat each second. */
   readonly silenceMs?: number;
   /** Pause before the first new try after a loss; doubles up to 2 s, with jitter. Default 100 ms. */
@@ -18,26 +18,33 @@ export interface ChangeFeedOptions {
   readonly onProviders: (providers: readonly ProviderRecord[]) => void;
   /** One change, after the feed has noted what it keeps of it. */
   readonly onChange: (change: Change, revision: number) => void;
-  /** A snapshot has replaced what was known: everything that was decided before must be decided anew. */
-  readonly onSnapshot: () => void;
+  /**
+   * A snapshot has replaced what was known: everything that was decided before must be decided anew; with the
+   * same epoch, what was decided at its revision or later still holds.
+   */
+  readonly onSnapshot: (snapshot: {
+    readonly revision: number;
+    readonly sameEpoch: boolean;
+    readonly providers: readonly ProviderRecord[];
+  }) => void;
+  /** The feed is lost. */
+  readonly onLost: () => void;
 }
-
-/** Most workspaces whose newest change is remembered one by one. */
-const MAX_WORKSPACES = 10_000;
 
 /**
  * Follows IAM's change feed for ever: keeps withdrawn keys and revocations, hands on providers and
- * changes, and knows for each workspace the newest change, so that an answer older than it is noticed.
+ * changes, and knows the newest change of whatever decisions hang on, so that an older answer is noticed.
  */
-export class ChangeFeed {
+export class ChangeFeed implements Proof {
   readonly #options: ChangeFeedOptions;
   readonly #stopped = new AbortController();
   readonly #withdrawn = new Set<string>();
-  readonly #newest = new Map<string, number>();
-  readonly revocations: Revocations = new Revocations();
-  #floor = 0;
+  readonly newest: NewestChanges = new NewestChanges();
+  readonly revocations: Revocations;
+  #generation = 0;
   /** Where to go on; undefined: from a snapshot. */
   #position: FeedPosition | undefined;
+  #epoch = '';
   #ready = false;
   #state: 'starting' | 'live' | 'lost' = 'starting';
   #lastFrameAt = Number.NEGATIVE_INFINITY;
@@ -45,6 +52,7 @@ export class ChangeFeed {
 
   constructor(options: ChangeFeedOptions) {
     this.#options = options;
+    this.revocations = new Revocations(() => options.effects.now());
   }
 
   /** Begins to follow the feed. */
@@ -73,9 +81,20 @@ export class ChangeFeed {
     return this.#position?.revision ?? 0;
   }
 
-  /** Milliseconds since the last frame. */
-  get silence(): number {
-    return this.#options.monotonic() - this.#lastFrameAt;
+  /** Counts the epochs that were seen. Revisions of two generations cannot be compared. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** When the last frame of a feed that knew all changes came, monotonic ms. */
+  get lastFrameAt(): number {
+    return this.#lastFrameAt;
+  }
+
+  /** Whether every change is known here, but for those on their way. */
+  get isLive(): boolean {
+    const { effects, silenceMs = 2000 } = this.#options;
+    return this.#state === 'live' && effects.monotonic() - this.#lastFrameAt < silenceMs;
   }
 
   /** Whether IAM has withdrawn this key of its own. */
@@ -83,52 +102,72 @@ export class ChangeFeed {
     return this.#withdrawn.has(kid);
   }
 
-  /** The revision of the newest change seen that touches rights in this workspace. */
-  newestChange(workspace: string): number {
-    return Math.max(this.#newest.get(workspace) ?? 0, this.#floor);
-  }
-
   async #follow(): Promise<void> {
     const { signal } = this.#stopped;
-    const { log, random, retryMs = 100 } = this.#options;
+    const { log, effects, retryMs = 100, onLost } = this.#options;
     for (let failures = 0; !signal.aborted; ) {
       const frames = await this.#read();
       if (signal.aborted) return;
       if (this.#state === 'live') {
         this.#state = 'lost';
         log.warn({ revision: this.revision }, 'The change feed is lost; trying again');
+        onLost();
       }
       failures = frames > 0 ? 0 : failures + 1;
-      const wait = Math.min(2000, retryMs * 2 ** Math.min(failures, 5)) * (0.5 + random() / 2);
-      await pause(wait, undefined, { signal }).catch(() => {});
+      const wait = Math.min(2000, retryMs * 2 ** Math.min(failures, 5)) * (0.5 + effects.random() / 2);
+      await this.#pause(wait);
     }
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    const { signal } = this.#stopped;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        signal.removeEventListener('abort', done);
+        cancel();
+        resolve();
+      };
+      const cancel = this.#options.effects.timer(milliseconds, done);
+      signal.addEventListener('abort', done);
+    });
   }
 
   /** Reads the feed until it ends, fails, falls silent or says something unreadable. Returns the frames that came. */
   async #read(): Promise<number> {
-    const { decisions, silenceMs = 2000, log } = this.#options;
+    const { decisions, silenceMs = 2000, log, effects } = this.#options;
     const lost = new AbortController();
     const signal = AbortSignal.any([this.#stopped.signal, lost.signal]);
-    const watch = setTimeout(() => lost.abort(), silenceMs);
-    const aborted = new Promise<undefined>((resolve) => {
-      signal.addEventListener('abort', () => resolve(undefined), { once: true });
-    });
+    let heardAt = effects.monotonic();
+    const look = (): void => {
+      const left = heardAt + silenceMs - effects.monotonic();
+      if (left <= 0) lost.abort();
+      else cancel = effects.timer(left, look);
+    };
+    let cancel = effects.timer(silenceMs, look);
+    // Ends the wait for a frame even if the adapter does not heed its signal. One promise a frame: a race with
+    // one that lives as long as the feed would keep all of them.
+    let giveUp = (): void => {};
+    signal.addEventListener('abort', () => giveUp(), { once: true });
     let frames = 0;
     let iterator: AsyncIterator<FeedFrame> | undefined;
     try {
       iterator = decisions.changes(this.#position, signal)[Symbol.asyncIterator]();
       for (;;) {
-        // The race ends the wait even if the adapter does not heed its signal.
-        const next = await Promise.race([iterator.next(), aborted]);
+        const coming = iterator.next();
+        const next = await new Promise<IteratorResult<FeedFrame> | undefined>((resolve, reject) => {
+          giveUp = () => resolve(undefined);
+          coming.then(resolve, reject);
+          if (signal.aborted) giveUp();
+        });
         if (next === undefined || next.done === true) break;
-        watch.refresh();
+        heardAt = effects.monotonic();
         frames += 1;
         if (!this.#apply(next.value)) break;
       }
     } catch (error) {
       log.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'The change feed failed');
     } finally {
-      clearTimeout(watch);
+      cancel();
       lost.abort();
       // Not awaited: a generator that hangs would hang this too.
       iterator?.return?.()?.catch(() => {});
@@ -144,11 +183,13 @@ export class ChangeFeed {
       this.#withdrawn.clear();
       for (const kid of frame.withdrawnKeys) this.#withdrawn.add(kid);
       this.revocations.replaceAll(frame.revocations);
-      this.#newest.clear();
-      this.#floor = frame.revision;
+      const sameEpoch = frame.epoch === this.#epoch;
+      if (!sameEpoch) this.#generation += 1;
+      this.#epoch = frame.epoch;
+      this.newest.reset(frame.revision);
       onProviders(frame.providers);
-      this.#seen({ epoch: frame.epoch, revision: frame.revision });
-      onSnapshot();
+      onSnapshot({ revision: frame.revision, sameEpoch, providers: frame.providers });
+      this.#seen({ epoch: frame.epoch, revision: frame.revision }, true);
       return true;
     }
     if (
@@ -160,49 +201,40 @@ export class ChangeFeed {
       this.#position = undefined;
       return false;
     }
-    if (frame.type === 'change') this.#note(frame.change, frame.revision);
-    this.#seen({ epoch: known.epoch, revision: frame.revision });
-    if (frame.type === 'change') onChange(frame.change, frame.revision);
+    if (frame.type === 'change') {
+      this.newest.note(frame.change, frame.revision);
+      this.#note(frame.change);
+      // Before the position moves on: a change that could not be applied comes again.
+      onChange(frame.change, frame.revision);
+    }
+    this.#seen({ epoch: known.epoch, revision: frame.revision }, frame.type === 'heartbeat');
     return true;
   }
 
-  #seen(position: FeedPosition): void {
+  /** `whole`: everything up to now has been said. What was missed meanwhile is said first, and is no proof yet. */
+  #seen(position: FeedPosition, whole: boolean): void {
     this.#position = position;
     this.#ready = true;
-    this.#state = 'live';
-    this.#lastFrameAt = this.#options.monotonic();
+    if (whole) this.#state = 'live';
+    if (this.#state === 'live') this.#lastFrameAt = this.#options.effects.monotonic();
   }
 
-  #note(change: Change, revision: number): void {
+  #note(change: Change): void {
     switch (change.kind) {
       case 'key':
         if (change.withdrawn) this.#withdrawn.add(change.kid);
         else this.#withdrawn.delete(change.kid);
         return;
-      case 'provider':
-        return;
       case 'revocation':
+        return this.revocations.add(change.revocation);
       case 'revocation-lifted':
-        if (change.kind === 'revocation') this.revocations.add(change.revocation);
-        else this.revocations.lift(change.revocation);
-        this.#touch(change.revocation.workspace, revision);
-        return;
+        return this.revocations.lift(change.revocation);
+      case 'provider':
       case 'member':
       case 'role':
       case 'account':
       case 'credential':
       case 'workspace':
-        this.#touch(change.workspace, revision);
     }
-  }
-
-  #touch(workspace: string | null, revision: number): void {
-    if (workspace === null || (this.#newest.size >= MAX_WORKSPACES && !this.#newest.has(workspace))) {
-      // One number for all is coarser, never wrong: an answer is asked again once too often.
-      this.#newest.clear();
-      this.#floor = revision;
-      return;
-    }
-    this.#newest.set(workspace, revision);
   }
 }

@@ -1,6 +1,7 @@
 import type { CheckAnswer, CheckRequest } from '@centrali-io/protocol';
 import { describe, expect, it } from 'vitest';
 import { Refusal } from '../../resource-server/index.ts';
+import { EFFECTS } from '../delivery/effects.ts';
 import { DecisionQueue, type Question } from './decisions.ts';
 
 const question = (sub: string, workspace = 'acme'): Question => ({
@@ -27,7 +28,13 @@ const allowed = ({ sub }: CheckRequest, revision = 5): CheckAnswer => ({
 /** A queue over an IAM that answers as `check` does, with a feed at revision 5. */
 function world(check: (requests: readonly CheckRequest[], signal?: AbortSignal) => unknown, newest = 0) {
   const calls: (readonly CheckRequest[])[] = [];
-  const feed = { revision: 5, newest, newestChange: () => feed.newest };
+  const feed = {
+    revision: 5,
+    generation: 1,
+    isLive: false,
+    newestRevision: newest,
+    newest: { of: () => feed.newestRevision },
+  };
   const queue = new DecisionQueue({
     decisions: {
       check: (requests, signal) => {
@@ -36,6 +43,7 @@ function world(check: (requests: readonly CheckRequest[], signal?: AbortSignal) 
       },
     },
     feed,
+    effects: EFFECTS,
     deadlineMs: 20,
     maxWaiting: 600,
   });
@@ -46,7 +54,7 @@ describe('DecisionQueue', () => {
   it('asks for all of one loop turn in one call, and gives each its own answer', async () => {
     const { queue, calls } = world(async (requests) => requests.map((request) => allowed(request)));
     const answers = await Promise.all(['a', 'b', 'c'].map((sub) => queue.ask(question(sub))));
-    expect(answers.map((answer) => answer.decision === 'allowed' && answer.principal.sub)).toEqual(['a', 'b', 'c']);
+    expect(answers.map(({ answer }) => answer.decision === 'allowed' && answer.principal.sub)).toEqual(['a', 'b', 'c']);
     expect(calls.map((requests) => requests.map(({ sub, atLeast }) => `${sub}@${atLeast}`))).toEqual([
       ['a@5', 'b@5', 'c@5'],
     ]);
@@ -101,10 +109,10 @@ describe('DecisionQueue', () => {
     expect(heard).toBe(true);
   });
 
-  it('asks again, twice, for an answer older than the newest change of the workspace', async () => {
+  it('asks again, twice, for an answer older than the newest change of what it hangs on', async () => {
     let revision = 3;
     const fresher = world(async (requests) => requests.map((request) => allowed(request, revision++)), 5);
-    expect((await fresher.queue.ask(question('a'))).revision).toBe(5);
+    expect((await fresher.queue.ask(question('a'))).answer.revision).toBe(5);
     expect(fresher.calls).toHaveLength(3);
 
     const stale = world(async (requests) => requests.map((request) => allowed(request, 4)), 5);
@@ -124,7 +132,7 @@ describe('DecisionQueue', () => {
         ),
       5,
     );
-    expect((await queue.ask(question('a'))).decision).toBe('allowed');
+    expect((await queue.ask(question('a'))).answer.decision).toBe('allowed');
   });
 
   it('is bounded', async () => {

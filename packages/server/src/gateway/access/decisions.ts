@@ -1,77 +1,102 @@
-import {
-  type CheckAnswer,
-  type CheckRequest,
-  type Decisions,
-  MAX_CHECKS,
-  parseCheckAnswers,
-} from '@centrali-io/protocol';
+import { type CheckAnswer, type CheckRequest, MAX_CHECKS } from '@centrali-io/protocol';
 import { Refusal } from '../../resource-server/index.ts';
+import type { Effects } from '../delivery/effects.ts';
+import type { Allowed, Decided } from './access.ts';
+import { DecisionCache, keyOfQuestion } from './decision-cache.ts';
+import { type NewestChanges, namesOfDecision } from './newest-changes.ts';
+import { callIam, type Rpc } from './rpc-call.ts';
 
 /** A check without the gateway's place in the feed, which is added when it is sent. */
 export type Question = Omit<CheckRequest, 'atLeast'>;
 
+/** What the change feed knows, as far as answers are held against it. */
+export interface Known {
+  readonly revision: number;
+  readonly generation: number;
+  readonly isLive: boolean;
+  readonly newest: Pick<NewestChanges, 'of'>;
+}
+
 /** What `DecisionQueue` is made from. */
-export interface DecisionQueueOptions {
-  readonly decisions: Pick<Decisions, 'check'>;
-  readonly feed: { readonly revision: number; newestChange(workspace: string): number };
-  /** A call that takes longer has failed. Default 2,000 ms. */
-  readonly deadlineMs?: number;
+export interface DecisionQueueOptions extends Omit<Rpc, 'effects'> {
+  readonly feed: Known;
+  readonly effects: Pick<Effects, 'monotonic' | 'timer' | 'afterTurn'>;
   /** Most questions that wait at once; beyond it AUTH_ERROR. Default 10,000. */
   readonly maxWaiting?: number;
-  /** Runs a task at the end of this loop turn; `setImmediate` by default. */
-  readonly afterTurn?: (task: () => void) => void;
+  readonly cache?: DecisionCache;
+  /** Told of each question whether it was answered from the cache. */
+  readonly onCache?: ((hit: boolean) => void) | undefined;
 }
 
 interface Waiting {
   readonly question: Question;
-  readonly resolve: (answer: CheckAnswer) => void;
-  readonly reject: (refusal: Refusal) => void;
+  readonly resolve: (decided: Decided) => void;
+  readonly reject: (refusal: unknown) => void;
 }
 
-/** An answer older than the newest change of its workspace is asked for again, so often. */
-const REPEATS = 2;
+/** An answer that is too old is asked for again so often, after a pause: another node may be behind. In ms. */
+const REPEATS: readonly number[] = [25, 100];
 
 /**
- * Step 4 of the connection flow: asks IAM. The questions of one loop turn go out in one call. Whatever
- * is not an answer to the question (failure, time-out, garbage, a number of answers that does not fit)
- * is `AUTH_ERROR`: nobody is let in on a doubt, nobody's token is called invalid for our outage.
+ * Step 4 of the connection flow: what IAM says, or has said and nothing has changed since. The questions of
+ * one loop turn go out in one call.
  */
 export class DecisionQueue {
-  readonly #decisions: DecisionQueueOptions['decisions'];
-  readonly #feed: DecisionQueueOptions['feed'];
-  readonly #deadline: number;
-  readonly #maxWaiting: number;
-  readonly #afterTurn: (task: () => void) => void;
+  readonly #options: DecisionQueueOptions;
+  readonly #cache: DecisionCache;
   #waiting: Waiting[] = [];
   #count = 0;
 
   constructor(options: DecisionQueueOptions) {
-    this.#decisions = options.decisions;
-    this.#feed = options.feed;
-    this.#deadline = options.deadlineMs ?? 2000;
-    this.#maxWaiting = options.maxWaiting ?? 10_000;
-    this.#afterTurn = options.afterTurn ?? ((task) => void setImmediate(task));
+    this.#options = options;
+    this.#cache = options.cache ?? new DecisionCache();
   }
 
   /**
-   * The answer to one question.
+   * The answer to one question: not older than the newest change seen of anything it hangs on.
    *
    * @throws Refusal `AUTH_ERROR`
    */
-  async ask(question: Question): Promise<CheckAnswer> {
-    for (let asked = 0; asked <= REPEATS; asked++) {
-      const answer = await this.#enqueue(question);
-      if (answer.revision >= this.#feed.newestChange(question.workspace)) return answer;
+  async ask(question: Question): Promise<Decided> {
+    const key = keyOfQuestion(question);
+    const cached = this.#cached(key, question);
+    this.#options.onCache?.(cached !== undefined);
+    if (cached) return cached;
+    for (let asked = 0; ; asked++) {
+      const decided = await this.#enqueue(question);
+      if (isCurrent(this.#options.feed, question, decided)) {
+        const { answer } = decided;
+        // What comes while the feed is away may be kept: it is looked at only when the feed knows all again.
+        if (answer.decision === 'allowed') this.#cache.set(key, { ...decided, answer });
+        return decided;
+      }
+      const pause = REPEATS[asked];
+      if (pause === undefined) throw new Refusal('AUTH_ERROR', 'decision_stale');
+      await new Promise<void>((resolve) => this.#options.effects.timer(pause, resolve));
     }
-    throw new Refusal('AUTH_ERROR', 'decision_stale');
   }
 
-  async #enqueue(question: Question): Promise<CheckAnswer> {
-    if (this.#count >= this.#maxWaiting) throw new Refusal('AUTH_ERROR', 'rpc_overload');
+  /** Decisions that are kept. */
+  get cached(): number {
+    return this.#cache.size;
+  }
+
+  #cached(key: string, question: Question): Decided<Allowed> | undefined {
+    const { feed } = this.#options;
+    if (!feed.isLive) return undefined;
+    const cached = this.#cache.get(key);
+    if (!cached || isCurrent(feed, question, cached)) return cached;
+    this.#cache.delete(key);
+    return undefined;
+  }
+
+  async #enqueue(question: Question): Promise<Decided> {
+    const { maxWaiting = 10_000, effects } = this.#options;
+    if (this.#count >= maxWaiting) throw new Refusal('AUTH_ERROR', 'rpc_overload');
     this.#count += 1;
     try {
-      return await new Promise<CheckAnswer>((resolve, reject) => {
-        if (this.#waiting.push({ question, resolve, reject }) === 1) this.#afterTurn(() => this.#flush());
+      return await new Promise<Decided>((resolve, reject) => {
+        if (this.#waiting.push({ question, resolve, reject }) === 1) effects.afterTurn(() => this.#flush());
       });
     } finally {
       this.#count -= 1;
@@ -86,28 +111,30 @@ export class DecisionQueue {
 
   /** One call. Never rejects: each of the batch gets its answer or its refusal. */
   async #send(batch: readonly Waiting[]): Promise<void> {
-    const deadline = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new Refusal('AUTH_ERROR', 'rpc_timeout'));
-        deadline.abort();
-      }, this.#deadline);
-    });
+    const { feed, effects } = this.#options;
+    const { generation, revision: atLeast } = feed;
+    const askedAt = effects.monotonic();
     try {
-      const atLeast = this.#feed.revision;
-      const requests = batch.map(({ question }) => ({ ...question, atLeast }));
-      // In a function of its own, so that a synchronous throw of an adapter is a failure like any other.
-      const call = (async () => this.#decisions.check(requests, deadline.signal))();
-      const answers = parseCheckAnswers(await Promise.race([call, late]), batch.length);
-      if (!answers) throw new Refusal('AUTH_ERROR', 'rpc_garbage');
-      answers.forEach((answer, index) => batch[index]?.resolve(answer));
-    } catch (error) {
-      const refusal = error instanceof Refusal && error.code === 'AUTH_ERROR' ? error : undefined;
-      const reason = refusal ?? new Refusal('AUTH_ERROR', 'rpc_failed', { cause: error });
-      for (const { reject } of batch) reject(reason);
-    } finally {
-      clearTimeout(timer);
+      const answers = await callIam(
+        this.#options,
+        batch.map(({ question }) => ({ ...question, atLeast })),
+      );
+      answers.forEach((answer, index) => batch[index]?.resolve({ answer, generation, askedAt }));
+    } catch (refusal) {
+      for (const { reject } of batch) reject(refusal);
     }
   }
+}
+
+/** Whether a decision is not older than the newest change seen of anything that it hangs on. */
+export function isCurrent(
+  { generation, newest }: Pick<Known, 'generation' | 'newest'>,
+  question: Parameters<typeof namesOfDecision>[0],
+  decided: {
+    readonly generation: number;
+    readonly answer: Pick<CheckAnswer, 'revision'> & { roles?: readonly string[] };
+  },
+): boolean {
+  const { revision, roles } = decided.answer;
+  return decided.generation === generation && revision >= newest.of(namesOfDecision(question, roles));
 }

@@ -19,7 +19,7 @@ const record = (named: Partial<RevocationRecord>): RevocationRecord => ({
 });
 
 const covers = (named: Partial<RevocationRecord>, other: Partial<Revocable> = {}): boolean => {
-  const revocations = new Revocations();
+  const revocations = new Revocations(() => 0);
   revocations.add(record(named));
   return revocations.covers({ ...token, ...other });
 };
@@ -46,13 +46,13 @@ describe('Revocations', () => {
 
   it('do not confuse a token without a name with one that is named so', () => {
     const { jti: _, sid: __, clientId: ___, ...bare } = token;
-    const revocations = new Revocations();
+    const revocations = new Revocations(() => 0);
     for (const name of ['jti', 'sid', 'clientId'] as const) revocations.add(record({ [name]: 'undefined' }));
     expect(revocations.covers(bare)).toBe(false);
   });
 
   it('are taken back one by one', () => {
-    const revocations = new Revocations();
+    const revocations = new Revocations(() => 0);
     revocations.add(record({ sub: 'u1', notBefore: 100 }));
     revocations.add(record({ sub: 'u1', notBefore: 200 }));
     revocations.lift(record({ sub: 'u1', notBefore: 200 }));
@@ -68,7 +68,7 @@ describe('Revocations', () => {
       [100, 50],
       [50, 100],
     ] as const) {
-      const revocations = new Revocations();
+      const revocations = new Revocations(() => 0);
       revocations.add(record({ sub: 'u1', notBefore: a }));
       revocations.add(record({ notBefore: b }));
       expect(revocations.covers(token)).toBe(true);

@@ -1,5 +1,12 @@
-import { OWN_PROVIDER, type Permission, type Scalar, scopeOf } from '@centrali-io/protocol';
-import { mapClaims, UNMAPPED, type VerifiedToken } from '../../resource-server/index.ts';
+import {
+  type AccessTokenClaims,
+  OWN_PROVIDER,
+  type Permission,
+  type ProviderRecord,
+  type Scalar,
+  scopeOf,
+} from '@centrali-io/protocol';
+import { mapClaims, Refusal, UNMAPPED, type VerifiedToken } from '../../resource-server/index.ts';
 import type { Question } from './decisions.ts';
 
 /** A verified token's names and times: what can end it. The token itself is not kept. */
@@ -58,6 +65,25 @@ export function subjectOf({ claims, issuer, kid }: VerifiedToken): Subject {
       ...(isOwn && typeof claims.cred === 'string' ? { cred: claims.cred } : {}),
     },
   };
+}
+
+/**
+ * The same token after its provider has said something else of itself.
+ *
+ * @throws Refusal `INVALID_TOKEN` when the provider would not accept it any more, or when that cannot be told
+ * because only a ticket came; `FORBIDDEN` when an attribute that the mapping requires is missing
+ */
+export function remapped(token: TokenFacts, workspace: string, provider: ProviderRecord): TokenFacts {
+  const { workspaces, issuer, audiences, maxLifetimeSeconds, mapping } = provider;
+  const claims = token.claims as Partial<AccessTokenClaims>;
+  const accepted =
+    workspaces.includes(workspace) &&
+    claims.iss === issuer &&
+    [claims.aud].flat().some((name) => name !== undefined && audiences.includes(name)) &&
+    token.expiresAt / 1000 - token.iat <= maxLifetimeSeconds;
+  if (!accepted) throw new Refusal('INVALID_TOKEN', 'provider_changed');
+  const { roles, attributes } = mapClaims(mapping, token.claims as AccessTokenClaims);
+  return { ...token, mappedRoles: roles, attributes };
 }
 
 /** The question of step 4. */

@@ -27,6 +27,8 @@ export interface LiveSide {
   readonly catchingUp: Set<CatchUp>;
   /** Makes a stream live whose place is `position`. */
   goLive(stream: Stream): void;
+  /** Ends a stream whose right to go on could not be proved in time. */
+  endUnproven(stream: Stream): void;
 }
 
 /** A page of the workspace and who still gets its share of it. */
@@ -161,6 +163,7 @@ export class CatchUp implements Work {
     const now = this.#hub.effects.monotonic();
     // Nothing is written for a dead token; the wheel ends the stream.
     if (now >= stream.expiresAt) return this.remove(stream);
+    if (now >= stream.hold.until) return this.#hub.endUnproven(stream);
     const { trimmed, frames, through } = deal;
     if (trimmed && comparePlaces(stream.position, trimmed) < 0) {
       stream.write(gapFrame('trimmed', this.#hub.broker.cursorAt(this.#workspace, trimmed)), now);

@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { EVENT_STREAM, isEventId } from '@centrali-io/protocol';
 import { Refusal } from '../../resource-server/index.ts';
 import type { Broker, Located } from '../broker/port.ts';
-import type { StreamReply } from '../reply.ts';
 import { drain } from './drain.ts';
 import { EFFECTS, type Effects } from './effects.ts';
 import { Opening } from './opening.ts';
-import type { Delivery, StreamRequest } from './port.ts';
+import type { Delivery, OpenedStream, StreamRequest } from './port.ts';
 import { Selection } from './selection.ts';
 import { Streams } from './streams.ts';
 
@@ -63,7 +62,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const locate = async ({ cursor, access }: StreamRequest): Promise<Located | undefined> =>
     cursor === undefined ? undefined : broker.locate(access.workspace, cursor);
 
-  const openStream = async (request: StreamRequest): Promise<StreamReply> => {
+  const openStream = async (request: StreamRequest): Promise<OpenedStream> => {
     if (draining) throw new Refusal('UNAVAILABLE', 'draining');
     if (opening.full) throw new Refusal('UNAVAILABLE', 'opening_queue_full');
     const { access, selection, cursor } = request;
@@ -81,6 +80,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return {
       status: 200,
       headers: HEADERS,
+      connectionId: stream.connectionId,
       attach: (connection) => {
         if (streams.connect(stream, connection)) opening.add(stream);
       },
@@ -92,7 +92,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     openStream,
     end: (connectionId, ending) => {
       const stream = streams.find(connectionId);
-      return stream !== undefined && streams.end(stream, ending);
+      return stream !== undefined && streams.end(stream, ending, ending.kind === 'error' ? 'soon' : 'now');
     },
     redecide: (connectionId, access, told) => {
       const stream = streams.find(connectionId);

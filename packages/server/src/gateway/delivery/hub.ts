@@ -1,4 +1,4 @@
-import { type Broker, comparePlaces, type Position, type StoredEvent } from '../broker/port.ts';
+import { type Broker, comparePlaces, type Place, type Position, type StoredEvent } from '../broker/port.ts';
 import type { Audience } from './audience.ts';
 import type { CatchUp, LiveSide } from './catch-up.ts';
 import type { Effects } from './effects.ts';
@@ -13,6 +13,9 @@ import { WorkspaceFeed } from './workspace-feed.ts';
 /** Frames of one audience that wait for the flush; beyond, they are written at once, so that a burst cannot pile up. */
 const MAX_PENDING_BYTES = 256 * 1024;
 
+/** Its token died, its right to go on could not be proved in time, or its socket does not take what it gets. */
+export type Why = 'expired' | 'unproven' | 'slow';
+
 /** What the hub is made from. */
 export interface HubOptions {
   readonly broker: Broker;
@@ -21,8 +24,8 @@ export interface HubOptions {
   readonly ringBytes: number;
   /** Unsent bytes over which a stream is slow. */
   readonly maxUnsentBytes: number;
-  /** Ends a stream whose token died or whose socket does not take what it gets. */
-  readonly end: (stream: Stream, why: 'expired' | 'slow') => void;
+  /** Ends a stream. */
+  readonly end: (stream: Stream, why: Why) => void;
 }
 
 /** Takes committed events from the broker and gives them to live streams: matched once, framed once, flushed once a turn. */
@@ -102,6 +105,10 @@ export class Hub implements LiveSide {
     feed.release(old);
   }
 
+  endUnproven(stream: Stream): void {
+    this.#options.end(stream, 'unproven');
+  }
+
   #dispatch(batch: readonly StoredEvent[], through: Position): void {
     this.#position = through;
     for (const catchUp of this.catchingUp) this.turn.add(catchUp);
@@ -122,13 +129,15 @@ export class Hub implements LiveSide {
     if (verdict === 'none') return;
     if (audience.pending.length === 0) this.#dirty.push(audience);
     audience.pending = audience.pending.with(verdict === 'whole' ? frame.whole : frame.lean);
-    if (audience.pending.bytes > MAX_PENDING_BYTES) this.flushAudience(audience);
+    // The rest of the request is not written yet: the stream has what it wants up to this event.
+    if (audience.pending.bytes > MAX_PENDING_BYTES)
+      this.flushAudience(audience, { seq: frame.seq, index: frame.index });
     else this.turn.plan();
   }
 
   /** Writes at once what an audience waits for. */
-  flushAudience(audience: Audience<Stream>): void {
-    audience.writtenTo = this.#position;
+  flushAudience(audience: Audience<Stream>, upTo: Place = this.#position): void {
+    audience.writtenTo = upTo;
     audience.pending.users += audience.size;
     this.#write(audience);
   }
@@ -148,11 +157,12 @@ export class Hub implements LiveSide {
     const list = audience.pending;
     if (list.length === 0) return;
     audience.pending = this.nothing;
-    const ends: [Stream, 'expired' | 'slow'][] = [];
+    const ends: [Stream, Why][] = [];
     for (let stream = audience.first; stream; stream = stream.nextInAudience) {
       const now = this.effects.monotonic();
       const { unsentBytes } = stream;
       if (now >= stream.expiresAt) ends.push([stream, 'expired']);
+      else if (now >= stream.hold.until) ends.push([stream, 'unproven']);
       else if (unsentBytes > 0 && unsentBytes + list.bytes > this.#options.maxUnsentBytes) ends.push([stream, 'slow']);
       else stream.writeList(list, now);
     }

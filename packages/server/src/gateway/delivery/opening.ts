@@ -54,6 +54,7 @@ export class Opening implements Work {
     const now = this.#effects.monotonic();
     // The wheel ends it, with its code.
     if (now >= stream.expiresAt) return;
+    if (now >= stream.hold.until) return hub.endUnproven(stream);
     const { request, workspace, located } = stream;
     const head = broker.head();
     stream.write(

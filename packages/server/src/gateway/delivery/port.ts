@@ -26,9 +26,16 @@ export interface StreamEnd {
   readonly reason: string;
 }
 
+/** What a stream's right to go on hangs on, beside its token's end and what `Delivery.end` is told. */
+export interface Hold {
+  /** Monotonic ms: nothing is written from then on, unless it has moved on by then. `Infinity`: no such bound. */
+  readonly until: number;
+}
+
 /** An admitted subscription. */
 export interface StreamRequest {
   readonly access: Access;
+  readonly hold: Hold;
   readonly selection: Selection;
   /** The client's cursor, `[A-Za-z0-9._-]{1,128}`; absent: from the head. */
   readonly cursor?: string;
@@ -47,14 +54,24 @@ export type StreamEnding =
    * Access is gone: what is queued is dropped, and the `error` is written only if the socket has
    * nothing pending; else the stream is reset.
    */
-  | { readonly kind: 'error'; readonly code: ServerErrorCode; readonly reason: string; readonly retryAfter?: number };
+  | {
+      readonly kind: 'error';
+      readonly code: ServerErrorCode;
+      readonly reason: string;
+      /** Seconds, for the client. */
+      readonly retryAfter?: number;
+      /** Called when the last byte has been handed over, or the stream was reset; not for one without a connection. */
+      readonly said?: () => void;
+    };
 
 /** An open stream, for lists. */
 export interface StreamInfo {
   readonly connectionId: string;
   /** Counts up with each stream of this process. */
   readonly serial: number;
+  /** What it lives on now. */
   readonly access: Access;
+  readonly hold: Hold;
   readonly address: string;
   readonly requestId: string;
   /** Milliseconds since 1970. */
@@ -65,19 +82,29 @@ export interface StreamInfo {
   readonly state: 'opening' | 'catching-up' | 'live' | 'over';
 }
 
+/** The answer of a stream that is registered: it can be found and ended before it is attached. */
+export interface OpenedStream extends StreamReply {
+  readonly connectionId: string;
+}
+
 /** Delivery, as the gateway's routes use it. */
 export interface Delivery {
   /**
    * Makes the stream of an admitted subscription. Rejects with `Refusal('UNAVAILABLE', …)` when no
    * stream can be opened now; then `onEnd` is not called.
    */
-  openStream(request: StreamRequest): Promise<StreamReply>;
-  /** Ends one stream now; `false` when there is none of this id. Its `onEnd` is called before this returns. */
+  openStream(request: StreamRequest): Promise<OpenedStream>;
+  /**
+   * Ends one stream; `false` when there is none of this id. It gets nothing any more and its `onEnd` is called
+   * before this returns; the `error` itself is written at the end of this turn, or of the next ones when
+   * thousands end at once.
+   */
   end(connectionId: string, ending: StreamEnding): boolean;
   /**
    * Puts a new decision in the place of a stream's: after a renewal in place, or when it was asked anew.
    * Of the same principal and workspace. Events that are not written yet are judged by the new grants;
-   * the token's end moves, the lifetime does not. `false` when there is no stream of this id.
+   * the token's end moves, the lifetime does not. One whose socket still holds what the new grants may not
+   * cover is reset; its client resumes by its cursor. `false` when there is no stream of this id.
    */
   redecide(connectionId: string, access: Access, told: 'renewed' | 'silently'): boolean;
   /** The stream of this id. */

@@ -129,7 +129,7 @@ export class Selection {
         return known ? [[known.key, known] as const] : [];
       }),
     );
-    const total = [...bound.values()].find(({ structures, events, filter }) => !structures && !events && !filter);
+    const total = [...bound.values()].find(isTotal);
     this.#grants = total ? [total] : [...bound.values()];
     const narrow = termsOf(this.#structures, this.#events, this.#filter);
     const granted = union(this.#grants.map(({ structures, events, filter }) => termsOf(structures, events, filter)));
@@ -142,6 +142,12 @@ export class Selection {
       this.#run,
       this.#grants.map(({ key }) => key).sort(),
     ]);
+  }
+
+  /** Whether whatever `other`, of the same narrowing, lets through is let through here too, as far as that is plain to see. */
+  widens(other: Selection): boolean {
+    const keys = new Set(this.#grants.map(({ key }) => key));
+    return this.#grants.some(isTotal) || other.#grants.every(({ key }) => keys.has(key));
   }
 
   /** Whether the stream gets the event, and which frame of it. `source` is asked for the event only when needed. */
@@ -175,6 +181,11 @@ export class Selection {
     }
     return covered;
   }
+}
+
+/** Whether a grant is for every event, whole. */
+function isTotal({ structures, events, filter }: BoundGrant): boolean {
+  return !structures && !events && !filter;
 }
 
 /** Whether a list names something; no list names everything. */

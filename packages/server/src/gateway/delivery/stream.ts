@@ -69,6 +69,10 @@ export class Stream implements StreamInfo, WheelItem, Linked<Stream> {
     this.wroteAt = times.now;
   }
 
+  get hold(): StreamRequest['hold'] {
+    return this.request.hold;
+  }
+
   get address(): string {
     return this.request.address;
   }

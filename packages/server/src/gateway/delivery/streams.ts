@@ -3,8 +3,9 @@ import type { Access } from '../access/access.ts';
 import type { Broker } from '../broker/port.ts';
 import type { Connection } from './connection.ts';
 import type { Effects } from './effects.ts';
+import { Farewells } from './farewells.ts';
 import { PING, systemFrame } from './frames.ts';
-import { Hub } from './hub.ts';
+import { Hub, type Why } from './hub.ts';
 import { endsOf, tokenEndsOf } from './lifetime.ts';
 import type { StreamEnding, StreamRequest } from './port.ts';
 import { Selection } from './selection.ts';
@@ -45,6 +46,7 @@ export class Streams implements Work {
   /** Ended ones whose sockets are not closed yet. */
   readonly #lingering = new Set<Stream>();
   readonly #wheel: TimeWheel<Stream>;
+  readonly #farewells: Farewells;
   #serial = 0;
   #due: Stream[] = [];
   #emptied: (() => void)[] = [];
@@ -58,7 +60,10 @@ export class Streams implements Work {
       effects,
       ringBytes: limits.ringBytes,
       maxUnsentBytes: limits.maxUnsentBytes,
-      end: (stream, why) => this.end(stream, why === 'slow' ? SLOW : EXPIRED),
+      end: (stream, why) => this.end(stream, ENDS[why]),
+    });
+    this.#farewells = new Farewells(this.hub.turn, (stream) => {
+      if (this.#lingering.has(stream) && stream.ending) this.#say(stream, stream.ending);
     });
     this.#wheel = new TimeWheel<Stream>(effects, (items) => {
       this.#due.push(...items);
@@ -124,24 +129,31 @@ export class Streams implements Work {
     return false;
   }
 
-  /** Ends a stream; `false` when it is over already. */
-  end(stream: Stream, ending: StreamEnding): boolean {
+  /** Ends a stream; `false` when it is over already. Its last words may be left to the end of this turn. */
+  end(stream: Stream, ending: StreamEnding, words: 'now' | 'soon' = 'now'): boolean {
     if (stream.state === 'over') return false;
     // What was matched before an end of ours still belongs to the stream; access that is gone takes it along.
     if (ending.kind === 'closing' && stream.state === 'live') this.hub.flushAudience(stream.audience);
     stream.ending = ending;
     if (stream.connection) this.#lingering.add(stream);
     this.#over(stream, ending.reason, ending.kind === 'error' ? ending.code : undefined);
-    if (stream.connection) this.#say(stream, ending);
+    if (stream.connection && words === 'soon') this.#farewells.add(stream);
+    else if (stream.connection) this.#say(stream, ending);
     return true;
   }
 
   /** Puts a new decision in the place of a stream's. Throws what `Selection` throws. */
   redecide(stream: Stream, access: Access, told: 'renewed' | 'silently'): void {
-    this.hub.reselect(stream, new Selection(stream.request.selection, access.grants, access.placeholders));
-    const now = this.#effects.monotonic();
-    const { token } = stream.access;
+    const { token, grants } = stream.access;
     stream.access = access;
+    if (grants !== access.grants || token !== access.token) {
+      const { selection } = stream.audience;
+      const next = new Selection(stream.request.selection, access.grants, access.placeholders);
+      // What its socket holds cannot be judged anew: who reads slowly must not get what is not theirs any more.
+      if (stream.unsentBytes > 0 && !next.widens(selection)) return this.#cut(stream, 'grants_changed');
+      this.hub.reselect(stream, next);
+    }
+    const now = this.#effects.monotonic();
     // The end of the token that it has stays where it was armed: a clock that was set back lengthens nothing.
     if (token.expiresAt !== access.token.expiresAt || token.iat !== access.token.iat) {
       const ends = tokenEndsOf({
@@ -158,6 +170,12 @@ export class Streams implements Work {
       stream.write(systemFrame({ type: 'renewed', tokenExpiresAt }), now);
     }
     this.#schedule(stream);
+  }
+
+  #cut(stream: Stream, reason: string): void {
+    if (stream.connection) this.#lingering.add(stream);
+    this.#over(stream, reason);
+    stream.connection?.reset();
   }
 
   /** The client went before it had a connection. */
@@ -179,10 +197,12 @@ export class Streams implements Work {
       connection.write(systemFrame({ type: 'closing', reason: ending.reason }));
     } else if (connection.unsentBytes > 0) {
       connection.reset();
+      ending.said?.();
       return;
     } else {
       const body = errorBody(ending.code, request.requestId, undefined, ending.retryAfter);
       connection.write(systemFrame({ type: 'error', ...body }));
+      ending.said?.();
     }
     connection.end();
     this.#wheel.schedule(stream, this.#effects.monotonic() + LINGER);
@@ -213,6 +233,7 @@ export class Streams implements Work {
     if (stream.state === 'over') {
       if (this.#lingering.has(stream)) stream.connection?.reset();
     } else if (now >= stream.expiresAt) this.end(stream, EXPIRED);
+    else if (now >= stream.hold.until) this.end(stream, UNPROVEN);
     else if (now >= stream.endsAt) this.end(stream, LIFETIME);
     else {
       if (now >= stream.expiringAt && stream.state !== 'opening') this.#expiring(stream, now);
@@ -286,3 +307,6 @@ const CLOSED: StreamEnding = { kind: 'closing', reason: 'closed' };
 const SLOW: StreamEnding = { kind: 'closing', reason: 'slow_consumer' };
 const LIFETIME: StreamEnding = { kind: 'closing', reason: 'lifetime' };
 const EXPIRED: StreamEnding = { kind: 'error', code: 'TOKEN_EXPIRED', reason: 'token_expired' };
+const UNPROVEN: StreamEnding = { kind: 'error', code: 'AUTH_ERROR', reason: 'authority_lost' };
+
+const ENDS: Readonly<Record<Why, StreamEnding>> = { expired: EXPIRED, unproven: UNPROVEN, slow: SLOW };
