@@ -1,27 +1,9 @@
-import {
-  type CheckAnswer,
-  type Grant,
-  OWN_PROVIDER,
-  type Permission,
-  type Principal,
-  type Scalar,
-} from '@centrali-io/protocol';
+import { type Grant, OWN_PROVIDER, type Permission, type Principal, type Scalar } from '@centrali-io/protocol';
 import { Refusal } from '../../resource-server/index.ts';
+import type { Allowed, Decided } from './question.ts';
 import type { Subject, TokenFacts } from './subject.ts';
 
 export type { TokenFacts } from './subject.ts';
-
-/** The answer that lets in. */
-export type Allowed = Extract<CheckAnswer, { decision: 'allowed' }>;
-
-/** An answer of IAM, and of when it is. */
-export interface Decided<Answer extends CheckAnswer = CheckAnswer> {
-  readonly answer: Answer;
-  /** The generation of the change feed, within which revisions can be compared. */
-  readonly generation: number;
-  /** When IAM was asked, monotonic ms. */
-  readonly askedAt: number;
-}
 
 /**
  * What steps 1 to 4 of the connection flow found out: who may do what here, by which grants, until when.

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Allowed, Decided } from './access.ts';
 import { DecisionCache, keyOfQuestion } from './decision-cache.ts';
-import type { Question } from './decisions.ts';
+import type { Allowed, Decided, Question } from './question.ts';
 
 const decided = (revision: number): Decided<Allowed> => ({
   answer: {

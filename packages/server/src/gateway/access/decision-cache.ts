@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Allowed, Decided } from './access.ts';
-import type { Question } from './decisions.ts';
+import type { Allowed, Decided, Question } from './question.ts';
 
 /** Most decisions that are kept. */
 const MAX_ENTRIES = 20_000;

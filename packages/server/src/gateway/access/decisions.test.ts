@@ -2,7 +2,8 @@ import type { CheckAnswer, CheckRequest } from '@centrali-io/protocol';
 import { describe, expect, it } from 'vitest';
 import { Refusal } from '../../resource-server/index.ts';
 import { EFFECTS } from '../delivery/effects.ts';
-import { DecisionQueue, type Question } from './decisions.ts';
+import { DecisionQueue } from './decisions.ts';
+import type { Question } from './question.ts';
 
 const question = (sub: string, workspace = 'acme'): Question => ({
   workspace,

@@ -1,13 +1,10 @@
-import { type CheckAnswer, type CheckRequest, MAX_CHECKS } from '@centrali-io/protocol';
+import { type CheckAnswer, MAX_CHECKS } from '@centrali-io/protocol';
 import { Refusal } from '../../resource-server/index.ts';
 import type { Effects } from '../delivery/effects.ts';
-import type { Allowed, Decided } from './access.ts';
 import { DecisionCache, keyOfQuestion } from './decision-cache.ts';
 import { type NewestChanges, namesOfDecision } from './newest-changes.ts';
+import type { Allowed, Decided, Question } from './question.ts';
 import { callIam, type Rpc } from './rpc-call.ts';
-
-/** A check without the gateway's place in the feed, which is added when it is sent. */
-export type Question = Omit<CheckRequest, 'atLeast'>;
 
 /** What the change feed knows, as far as answers are held against it. */
 export interface Known {

@@ -1,8 +1,8 @@
 import { MAX_CHECKS } from '@centrali-io/protocol';
 import type { Effects } from '../delivery/effects.ts';
-import type { Decided } from './access.ts';
 import type { Bound } from './bound.ts';
-import { isCurrent, type Known, type Question } from './decisions.ts';
+import { isCurrent, type Known } from './decisions.ts';
+import type { Decided, Question } from './question.ts';
 import { callIam, type Rpc } from './rpc-call.ts';
 import { questionOf } from './subject.ts';
 

@@ -7,7 +7,7 @@ import {
   scopeOf,
 } from '@centrali-io/protocol';
 import { mapClaims, Refusal, UNMAPPED, type VerifiedToken } from '../../resource-server/index.ts';
-import type { Question } from './decisions.ts';
+import type { Question } from './question.ts';
 
 /** A verified token's names and times: what can end it. The token itself is not kept. */
 export interface TokenFacts {
