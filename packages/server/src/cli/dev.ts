@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { createLog } from '../listener/index.ts';
 import { devCertificate } from './certificate.ts';
 import { compose, type Service } from './compose.ts';
-import { type Loaded } from './config/index.ts';
+import { ConfigFaults, type Loaded } from './config/index.ts';
 import { type DevData, makeDataFolder, readDevData, writeDevData } from './dev-data.ts';
 import { createDevFiles } from './dev-files.ts';
 import { colours, type Io, printJson } from './io.ts';
@@ -23,6 +23,9 @@ export interface DevOptions extends Loaded {
 /** Runs `dev` until a signal ends it. */
 export async function dev(options: DevOptions, io: Io): Promise<void> {
   const { config } = options;
+  if (config.role !== 'all') {
+    throw new ConfigFaults([`role must be all for dev, which runs everything in one process; see: centrali start`]);
+  }
   const log = createLog(config.logLevel);
   makeDataFolder(config.data);
   const certificate = options.tls ? devCertificate(config.data, Date.now()) : undefined;

@@ -40,12 +40,14 @@ export function withConfig(command: Command): Command {
   return command;
 }
 
-function optionFor({ key, flag, kind, text }: Setting): Option {
+function optionFor({ key, flag, kind, text, fallback }: Setting): Option {
   const words =
     kind === 'boolean'
       ? `${flag} [true|false]`
       : `${flag} <${kind === 'number' ? 'n' : kind === 'list' ? 'list' : 'value'}>`;
-  const option = new Option(words, text);
+  // Only said here: a default of commander's would win over the variable and the file.
+  const usual = kind === 'list' || kind === 'boolean' || fallback === undefined ? '' : `; usually ${String(fallback)}`;
+  const option = new Option(words, text + usual);
   if (kind === 'list') option.argParser(list);
   if (!SHOWN.has(key)) option.hideHelp();
   return option;

@@ -99,6 +99,24 @@ describe('the configuration', () => {
     expect(config.providers.allowPrivateAddresses).toBe(true);
   });
 
+  it('names the faults that follow a list with several bad items', () => {
+    const path = file(
+      '{ "allowedOrigins": ["null", "foo"], "drainSeconds": -1, "limits": { "connectionsPerAddress": -1 } }',
+    );
+    expect(faultsOf({ file: path })).toEqual([
+      'allowedOrigins must be an origin such as https://app.example.com, without a path, or *',
+      'limits.connectionsPerAddress must be a whole number from 0 to 1000000',
+      'drainSeconds must be a whole number from 0 to 3600',
+    ]);
+  });
+
+  it('names a variable of every group of options that is none', () => {
+    expect(faultsOf({ env: { CENTRALI_TICKETS_BOND: 'true', CENTRALI_STREAM_LIFETIME: '1' } })).toEqual([
+      'CENTRALI_TICKETS_BOND is not an option',
+      'CENTRALI_STREAM_LIFETIME is not an option',
+    ]);
+  });
+
   it('names all faults at once: of the file, of variables, of flags, and contradictions', () => {
     const path = file(`{
       "port": 70000, "nonsense": 1, "connectionsPerWorkspace": 1, "limits": { "connectionsPerPrincipal": -1, "other": 2 },

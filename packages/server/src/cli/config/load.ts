@@ -41,7 +41,12 @@ const PATHS: ReadonlySet<string> = new Set(['tls.certFile', 'tls.keyFile', 'inte
 const SECRETS: Readonly<Record<string, string>> = {
   'internal.credential': 'CENTRALI_INTERNAL_CREDENTIAL or internal.credentialFile',
 };
-const GROUPS = /^CENTRALI_(?:LIMITS|STREAM|LOG|TOKENS|KEYS|AUDIT|PROVIDERS|INTERNAL|TLS)_/;
+/** Beginnings of the variables of nested options (`CENTRALI_LIMITS_`): whatever else begins so is a slip. */
+const GROUPS: readonly string[] = [
+  ...new Set(
+    SETTINGS.flatMap(({ key }) => (key.includes('.') ? [`CENTRALI_${key.split('.')[0]?.toUpperCase()}_`] : [])),
+  ),
+];
 
 /** Reads and checks the configuration. Throws `ConfigFaults` naming everything that is wrong. */
 export function loadConfig(sources: ConfigSources): Loaded {
@@ -77,15 +82,16 @@ function parse(values: Map<string, unknown>, origins: ReadonlyMap<string, string
   const parsed = CONFIG.safeParse(nest(values));
   if (parsed.success) return parsed.data;
   const kept = new Map(values);
+  // Two items of one list may be wrong: their option is left out once.
   for (const issue of parsed.error.issues) {
     const key = issue.path
       .map(String)
       .filter((part) => !/^\d+$/.test(part))
       .join('.');
     faults.push(`${origins.get(key) ?? key} must be ${issue.message}`);
-    if (!kept.delete(key)) return CONFIG.parse({});
+    kept.delete(key);
   }
-  return parse(kept, origins, faults);
+  return kept.size < values.size ? parse(kept, origins, faults) : CONFIG.parse({});
 }
 
 function readFile(path: string, faults: string[]): Record<string, unknown> {
@@ -155,7 +161,7 @@ function unknownKeys(file: Readonly<Record<string, unknown>>, faults: string[]):
 function unknownVariables(env: ConfigSources['env'], faults: string[]): void {
   const known = new Set([...SETTINGS.map(({ variable }) => variable), 'CENTRALI_INTERNAL_CREDENTIAL']);
   for (const name of Object.keys(env)) {
-    if (GROUPS.test(name) && !known.has(name)) faults.push(`${name} is not an option`);
+    if (GROUPS.some((group) => name.startsWith(group)) && !known.has(name)) faults.push(`${name} is not an option`);
   }
 }
 
