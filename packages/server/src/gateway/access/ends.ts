@@ -105,8 +105,9 @@ export class AccessEnds {
    */
   renew(bound: Bound, access: Access): boolean {
     if (!this.holds(access)) return false;
-    this.#put(bound, access, 'renewed');
+    this.#recheck.drop(bound);
     bound.doubtSince = Number.POSITIVE_INFINITY;
+    this.#put(bound, access, 'renewed');
     return true;
   }
 

@@ -52,8 +52,9 @@ export class Recheck {
     this.#plan();
   }
 
-  /** The stream is over: it is not asked about any more. */
+  /** The stream is over, or was decided on by a renewal: it is not asked about any more. */
   drop(bound: Bound): void {
+    bound.queued = false;
     this.#waiting.delete(bound);
   }
 
@@ -68,7 +69,7 @@ export class Recheck {
 
   #pump(): void {
     while (this.#calls < MAX_CALLS && this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, MAX_CHECKS).filter(({ over }) => !over);
+      const batch = this.#queue.splice(0, MAX_CHECKS).filter(({ queued }) => queued);
       if (batch.length > 0) void this.#ask(batch);
     }
   }
@@ -80,6 +81,7 @@ export class Recheck {
     const askedAt = effects.monotonic();
     this.#calls += 1;
     try {
+      const tokens = batch.map(({ access }) => access.token);
       const questions = batch.map((bound) => questionAbout(bound));
       const answers = await callIam(
         this.#options,
@@ -89,11 +91,11 @@ export class Recheck {
       answers.forEach((answer, index) => {
         const bound = batch[index];
         const question = questions[index];
-        if (!bound || !question || bound.over) return;
+        if (!bound?.queued || !question) return;
         const decided = { answer, generation, askedAt };
-        if (isCurrent(feed, question, decided)) {
-          bound.queued = false;
-          this.#waiting.delete(bound);
+        if (bound.access.token !== tokens[index]) this.#queue.push(bound);
+        else if (isCurrent(feed, question, decided)) {
+          this.drop(bound);
           onDecided(bound, decided);
         } else if (answer.revision >= atLeast || feed.generation !== generation) {
           // What it does not know came after the question.
