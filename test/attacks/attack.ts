@@ -10,7 +10,10 @@ export interface Attack {
     readonly status?: number | readonly number[];
     readonly code?: string | null | readonly (string | null)[];
   };
-  /** How many questions to IAM the good tokens of the attack cost; those that are refused must cost none. */
+  /**
+   * How many questions to IAM the good tokens of the attack cost at most, since an answer that is known is not asked
+   * for again; those that are refused must cost none.
+   */
   readonly goodTokens?: number;
   /** The attack itself is by a good token, so that questions to IAM are not counted. */
   readonly mayAskIam?: boolean;

@@ -9,6 +9,7 @@ import { httpAndResources } from './http-and-resources.ts';
 import { jwks } from './jwks.ts';
 import { jwsEncoding } from './jws-encoding.ts';
 import { jwsHeader } from './jws-header.ts';
+import { permissionAndLifetime } from './permission-and-lifetime.ts';
 import { sseInjection } from './sse-injection.ts';
 import { tickets } from './tickets.ts';
 import { tokenDelivery } from './token-delivery.ts';
@@ -34,6 +35,7 @@ const CATEGORIES: Readonly<Record<string, Attacks>> = {
   'sse-injection': sseInjection,
   'http-and-resources': httpAndResources,
   'cors-cache-leak': corsCacheLeak,
+  'permission-and-lifetime': permissionAndLifetime,
   tickets,
 };
 
@@ -72,7 +74,10 @@ async function carryOut(row: Row, attack: Attack): Promise<void> {
     if (answer.status >= 400) expectRefusal(answer);
   }
   // What is refused before step 4 must not cost IAM anything.
-  if (!attack.mayAskIam) expect((await world.checks()) - before, 'questions to IAM').toBe(attack.goodTokens ?? 0);
+  if (!attack.mayAskIam) {
+    const asked = (await world.checks()) - before;
+    expect(asked, 'questions to IAM').toBeLessThanOrEqual(attack.goodTokens ?? 0);
+  }
   // And the service is as well as before.
   expect((await world.ask(world.token)).status, 'a good token afterwards').toBe(200);
 }

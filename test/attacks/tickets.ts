@@ -16,7 +16,7 @@ async function redeem({ dev }: World, ticket: string): Promise<Answer> {
   return answerOf('a ticket', await fetch(eventsUrl(dev, { ticket })));
 }
 
-/** Attacks on tickets. Making one, and redeeming one that is good, costs IAM a question each. */
+/** Attacks on tickets. Making one, and redeeming one that is good, costs IAM a question at most. */
 export const tickets: Attacks = {
   A107: {
     goodTokens: 2,
