@@ -112,6 +112,9 @@ export class DecisionReader {
         break;
       case 'role':
         this.#roles.delete(change.workspace);
+        // A deleted role is taken from its holders, who are not named: remembered ones would hold a later namesake.
+        this.#members.clear();
+        this.#accounts.clear();
         break;
       case 'account':
         this.#accounts.delete(change.clientId);

@@ -126,4 +126,26 @@ describe('roles', () => {
     const after = (await fixture.send('GET', `/service-accounts/${account.id}`, { token: fixture.owner })).json();
     expect(after.role).toBeNull();
   });
+
+  it('go from their holders also where those were asked for before', async () => {
+    await put('early', [SUBSCRIBE]);
+    await fixture.memberWith('early', 'asked');
+    const question = {
+      workspace: 'demo',
+      permission: 'realtime:subscribe',
+      provider: 'centrali',
+      sub: 'asked',
+      iat: Math.floor(fixture.now() / 1000),
+      kid: 'k',
+      scope: [],
+      mappedRoles: [],
+      attributes: {},
+      atLeast: 0,
+    } as const;
+    const decision = async () => (await fixture.iam.decisions.check([question]))[0]?.decision;
+    expect(await decision()).toBe('allowed');
+    await fixture.send('DELETE', '/roles/early', { token: fixture.owner });
+    await put('early', [SUBSCRIBE]);
+    expect(await decision()).toBe('forbidden');
+  });
 });
