@@ -40,6 +40,8 @@ describe('checkHead', () => {
     expect(reasonOf(head({ httpVersion: '2.0', authority: 'localhost', fields: { host: ['localhost'] } }))).toBe(
       'clean',
     );
+    const crumbs = { host: [], cookie: ['a=1', 'b=2'] };
+    expect(reasonOf(head({ httpVersion: '2.0', authority: 'localhost', fields: crumbs }))).toBe('clean');
   });
 
   it.each([

@@ -39,6 +39,8 @@ export function checkHead(head: Head): void {
   checkBody(head);
   if (head.fieldCount > MAX_FIELDS) throw bad('header_fields', `At most ${MAX_FIELDS} header fields are allowed.`);
   for (const name of SINGLE) {
+    // HTTP/2 clients may send each cookie in a field of its own, and browsers do (RFC 9113 section 8.2.3).
+    if (name === 'cookie' && head.httpVersion === '2.0') continue;
     if (head.all(name).length > 1) throw bad('header_repeated', `The header ${name} must not be repeated.`);
   }
 }

@@ -63,6 +63,12 @@ async function start(options: Parameters<typeof startListener>[0] = {}) {
 }
 
 describe('HTTP/2', () => {
+  it('takes cookies in fields of their own, as browsers send them', async () => {
+    const server = await start();
+    const headers = { ':path': EVENTS, cookie: ['theme=dark', 'lang=en'] } as unknown as Record<string, string>;
+    expect((await ask(server.port, headers)).status).toBe(200);
+  });
+
   it('carries streams and publishes beside each other on one connection', async () => {
     const server = await start();
     const first = await ask(server.port, { ':path': EVENTS, origin: 'https://app.example.com' });
