@@ -42,7 +42,7 @@ describe('AuditSpool', () => {
 
   it('hands on at most 256 at once, and all of it at the end', async () => {
     const { state, spool } = world();
-    for (let i = 0; i < 600; i++) spool.add(entry());
+    for (let i = 0; i < 600; i++) spool.add(entry({ kind: 'connect' }));
     await spool.close();
     expect(state.calls.map(({ length }) => length)).toEqual([256, 256, 88]);
   });
@@ -63,7 +63,7 @@ describe('AuditSpool', () => {
   it('is full at its capacity, and holds no more', async () => {
     const { state, spool } = world(10);
     state.fails = true;
-    for (let i = 0; i < 50; i++) spool.add(entry());
+    for (let i = 0; i < 50; i++) spool.add(entry({ kind: 'connect' }));
     expect([spool.isFull, spool.waiting]).toEqual([true, 10]);
     await spool.close();
     expect(spool.waiting).toBe(10);
@@ -95,5 +95,17 @@ describe('AuditSpool', () => {
     const { spool } = world(100);
     for (let i = 0; i < 20_000; i++) spool.addStranger(entry({ address: `a${i}`, workspace: `w${i % 5000}` }));
     expect([spool.isFull, spool.waiting]).toEqual([false, 2000]);
+  });
+
+  it('lets refusals of one principal take half of the room, and sums the rest', async () => {
+    const { state, spool, called } = world(10);
+    for (let i = 0; i < 50; i++) spool.add(entry({ provider: 'centrali', sub: 'ann', code: 'FORBIDDEN' }));
+    spool.add(entry({ provider: 'centrali', sub: 'bob', code: 'FORBIDDEN' }));
+    expect(spool.isFull).toBe(false);
+    spool.add(entry({ kind: 'connect', provider: 'centrali', sub: 'cy' }));
+    await called();
+    await spool.close();
+    const rows = state.calls.flat().map(({ sub, count }) => [sub, count]);
+    expect(rows).toEqual([...Array(5).fill(['ann', undefined]), ['cy', undefined], ['ann', 45], ['bob', 1]]);
   });
 });

@@ -49,8 +49,12 @@ export class AuditSpool {
     return this.#entries.length + this.#sums.size;
   }
 
-  /** Records what a verified principal did or was refused. */
+  /**
+   * Records what a verified principal did or was refused. Refusals take at most half of the room, then they are
+   * summed: nobody is limited in being refused, and one principal must not stop the admissions of all others.
+   */
   add(entry: AuditEntry): void {
+    if (entry.kind === 'refuse' && this.#entries.length * 2 >= this.#capacity) return this.addStranger(entry);
     if (this.isFull) {
       this.#dropped += 1;
       return;
@@ -129,6 +133,6 @@ export class AuditSpool {
   }
 }
 
-function kindOf({ workspace, address, code }: AuditEntry): string {
-  return JSON.stringify([workspace, address, code]);
+function kindOf({ workspace, address, code, provider, sub }: AuditEntry): string {
+  return JSON.stringify([workspace, address, code, provider, sub]);
 }
