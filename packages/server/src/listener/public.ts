@@ -66,14 +66,20 @@ export interface PublicListener {
   close(graceMs: number): Promise<void>;
 }
 
+/** An origin of which nothing means anything to a shell. */
+const PLAIN_ORIGIN = /^https?:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?$/;
+
 /** Makes the public listener. Throws a `TypeError` for an unreadable entry of `trustedProxies`. */
 export function createPublicListener(options: PublicListenerOptions): PublicListener {
   const { log, metrics } = options;
   const isTrustedProxy = trustedProxies(options.trustedProxies);
   const addresses = new AddressTable(options.limits, options.monotonic);
-  const cors = createCors(options.origins, (origin) =>
-    log.warn({ origin }, `An origin was refused. If it is yours, allow it: --allow-origin ${origin}`),
-  );
+  const cors = createCors(options.origins, (origin) => {
+    // People paste what stands here into a shell, and a host in a URL may hold `$(…)`.
+    if (PLAIN_ORIGIN.test(origin))
+      log.warn({ origin }, `An origin was refused. If it is yours, allow it: --allow-origin ${origin}`);
+    else log.warn({}, 'An origin was refused that cannot be allowed.');
+  });
   let mounted: Mounted | undefined;
 
   const server = createNodeServer(options, (req, res) => {
