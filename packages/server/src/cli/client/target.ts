@@ -50,7 +50,17 @@ export function findTarget(io: Io, flags: TargetFlags, as: 'principal' | 'admini
   const workspace = flags.workspace ?? env.CENTRALI_WORKSPACE ?? own?.workspace;
   if (workspace === undefined) throw usage('No workspace is named.', 'Add --workspace SLUG or set CENTRALI_WORKSPACE.');
   if (!isWorkspaceSlug(workspace)) throw usage('The workspace is not a slug: 1 to 63 characters of a-z, 0-9 and -.');
-  const credentials = given(io, flags) ?? (own && kept(own, workspace, as));
+  const brought = given(io, flags);
+  if (
+    brought &&
+    flags.url === undefined &&
+    env.CENTRALI_URL === undefined &&
+    !isLoopbackHost(new URL(baseUrl).hostname)
+  ) {
+    // A folder that came from elsewhere (a cloned repository) must not say where a token of the environment goes.
+    throw usage(`${folder} names a server that is not on this machine.`, 'Add --url, or set CENTRALI_URL.');
+  }
+  const credentials = brought ?? (own && kept(own, workspace, as));
   if (credentials === undefined) {
     throw usage(
       `Nothing says who you are at ${baseUrl}.`,
