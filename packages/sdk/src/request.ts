@@ -28,9 +28,10 @@ export function foreignAnswer(url: string, init: RealtimeErrorInit = {}): Realti
 
 /** The error for no answer, or one that broke off. */
 export function noAnswer(url: string, cause: unknown): RealtimeError {
-  return RealtimeError.is(cause)
-    ? cause
-    : networkError('No answer', url, 'server down, or origin not allowed', { cause });
+  if (RealtimeError.is(cause)) return cause;
+  // Not the thrown one: that of some runtimes (Bun, Deno) names the URL, and with its query the token.
+  const why = new Error(`${cause} ${Object(cause).cause ?? ''}`.replace(/\?\S*/g, '?…').trim());
+  return networkError('No answer', url, 'server down, or origin not allowed', { cause: why });
 }
 
 /** Milliseconds that `Retry-After` asks for (RFC 9110 section 10.2.3: seconds or a date). */
