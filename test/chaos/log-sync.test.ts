@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bearer, eventsUrl, serviceToken } from '../support/api.ts';
 import { COMMAND, type DevReady, startProcess, temporaryFolder } from '../support/centrali.ts';
-import { commandPath, requirePart, requireRight } from '../support/parts.ts';
+import { commandPath, hasRight, requirePart } from '../support/parts.ts';
 import { until } from '../support/wait.ts';
 import { RawPublisher } from './raw-publisher.ts';
 
 const REQUESTS = 1000;
 const ready =
   requirePart('strace') &&
-  requireRight('ptrace', () =>
+  hasRight('tracing', () =>
     execFileSync(commandPath('strace') ?? 'strace', ['-f', '-o', '/dev/null', process.execPath, '--version'], {
       stdio: 'pipe',
     }),

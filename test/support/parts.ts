@@ -34,23 +34,22 @@ export function commandPath(part: Part): string | undefined {
 
 /** Whether the part is there, for `describe.skipIf(!requirePart('chromium'))`. */
 export function requirePart(part: Part): boolean {
-  return commandPath(part) !== undefined || lacking(part, 'install it to run this suite');
+  if (commandPath(part) !== undefined) return true;
+  if (process.env.CENTRALI_TEST_REQUIRE === 'all') throw new Error(`${part} is missing, and CENTRALI_TEST_REQUIRE=all`);
+  console.warn(`SKIPPED for want of ${part}: install it to run this suite`);
+  return false;
 }
 
-/** Whether something that is not a command is there, such as a right: `attempt` throws when it is not. */
-export function requireRight(name: string, attempt: () => void): boolean {
+/**
+ * Whether this machine lets a test do something that no installation brings, such as mounting: `attempt` throws
+ * when it does not. Skipped out loud in any case.
+ */
+export function hasRight(name: string, attempt: () => void): boolean {
   try {
     attempt();
     return true;
   } catch (error) {
-    return lacking(name, error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
+    console.warn(`SKIPPED, since this machine does not allow ${name}: ${String(error).split('\n')[0]}`);
+    return false;
   }
-}
-
-function lacking(name: string, why: string): false {
-  if (process.env.CENTRALI_TEST_REQUIRE === 'all') {
-    throw new Error(`${name} is missing, and CENTRALI_TEST_REQUIRE=all: ${why}`);
-  }
-  console.warn(`SKIPPED for want of ${name}: ${why}`);
-  return false;
 }
