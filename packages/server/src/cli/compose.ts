@@ -177,6 +177,7 @@ async function openGateway(
     events += batch.length;
   });
   metrics.counter('centrali_events_total', 'Events that the log has committed', () => events);
+  metrics.counter('centrali_log_pages_total', 'Pages that streams behind were given from the log', () => broker.pages);
   const delivery = createDelivery({ broker, limits: config.stream });
   const { decisions, close: closeDecisions } = openDecisions(config, internalCredential, inMemory);
   const gateway = createGateway({

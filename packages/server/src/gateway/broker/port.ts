@@ -89,7 +89,7 @@ export interface Broker {
   locate(workspace: string, cursor: string): Promise<Located>;
   /**
    * The events of a workspace after `after` and up to the head, at most `limit` events (whole requests,
-   * so a little more) or about 256 KiB. Equal reads that overlap in time are one read of the log.
+   * so perhaps more) or about 64 KiB. Equal reads that overlap in time are one read of the log.
    * Rejects with `BrokerUnavailable`.
    */
   read(workspace: string, after: Place, limit: number): Promise<Page>;

@@ -7,9 +7,11 @@ import { firstAfter, type Ring } from './ring.ts';
 import type { Stream } from './stream.ts';
 import type { Turn, Work } from './turn.ts';
 
-/** Most events and about most bytes of one page. */
-const PAGE_EVENTS = 256;
-const PAGE_BYTES = 256 * 1024;
+/** Most events and about most bytes of one page: what is done at once, before what is live has its turn again. */
+const PAGE_EVENTS = 64;
+const PAGE_BYTES = 64 * 1024;
+/** How long to wait before the next page while others of this gateway get live events, in ms. */
+const REST = 1;
 /** A socket with more unsent bytes than this gets its next page after it has drained. */
 const FULL_BYTES = 64 * 1024;
 /** How long to wait after a read of the log failed, in ms. */
@@ -25,10 +27,19 @@ export interface LiveSide {
   readonly position: Position;
   /** Catching up that waits for the position to move, or has work. */
   readonly catchingUp: Set<CatchUp>;
+  /** Whether live streams have got something just now: catching up then leaves them room. */
+  readonly busy: boolean;
   /** Makes a stream live whose place is `position`. */
   goLive(stream: Stream): void;
   /** Ends a stream whose right to go on could not be proved in time. */
   endUnproven(stream: Stream): void;
+}
+
+/** What of a read is not dealt yet: a request comes whole, and may hold many events. */
+interface Rest {
+  readonly from: Place;
+  readonly frames: readonly EventFrame[];
+  readonly through: Place;
 }
 
 /** A page of the workspace and who still gets its share of it. */
@@ -57,6 +68,7 @@ export class CatchUp implements Work {
   readonly #full = new Set<Stream>();
   #sweep: Place = { seq: 0, index: 0 };
   #deal: Deal | undefined;
+  #rest: Rest | undefined;
   #reading = false;
 
   constructor(workspace: string, hub: LiveSide) {
@@ -76,7 +88,9 @@ export class CatchUp implements Work {
   remove(stream: Stream): void {
     this.#waiting.delete(stream);
     this.#full.delete(stream);
-    if (this.#waiting.size === 0) this.#hub.catchingUp.delete(this);
+    if (this.#waiting.size > 0) return;
+    this.#hub.catchingUp.delete(this);
+    this.#rest = undefined;
   }
 
   #live(stream: Stream): boolean {
@@ -100,6 +114,12 @@ export class CatchUp implements Work {
     if (!from) return;
     this.#sweep = from;
     const { ring, position } = this.#hub;
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest && comparePlaces(from, rest.from) >= 0 && comparePlaces(from, rest.through) < 0) {
+      this.#begin(from, rest.frames.slice(firstAfter(rest.frames, from)), rest.through);
+      return;
+    }
     if (comparePlaces(from, ring.start) < 0) {
       void this.#read(from);
       return;
@@ -141,8 +161,13 @@ export class CatchUp implements Work {
     }
   }
 
-  #begin(from: Place, frames: readonly EventFrame[], through: Place, trimmed?: Position): void {
+  #begin(from: Place, all: readonly EventFrame[], end: Place, trimmed?: Position): void {
     const targets = [...this.#waiting];
+    const last = all[PAGE_EVENTS - 1];
+    const more = last !== undefined && all.length > PAGE_EVENTS;
+    const frames = more ? all.slice(0, PAGE_EVENTS) : all;
+    const through = more ? { seq: last.seq, index: last.index } : end;
+    if (more) this.#rest = { from: through, frames: all.slice(PAGE_EVENTS), through: end };
     this.#deal = { frames, from, through, trimmed, targets, nothing: FrameList.empty(), lists: new Map() };
   }
 
@@ -156,7 +181,13 @@ export class CatchUp implements Work {
     if (deal.targets.length > 0) return;
     for (const frame of deal.frames) frame.settle();
     this.#deal = undefined;
-    if (this.#waiting.size > 0) this.#hub.turn.add(this);
+    if (this.#waiting.size > 0) this.#goOn();
+  }
+
+  #goOn(): void {
+    const { busy, effects, turn } = this.#hub;
+    if (busy) effects.timer(REST, () => turn.add(this));
+    else turn.add(this);
   }
 
   #give(stream: Stream, deal: Deal): void {

@@ -71,6 +71,39 @@ describe('delivering', () => {
     expect(world.broker.readCount).toBeLessThanOrEqual(20);
   });
 
+  test('a request of many events is read once and given in pieces, also to who joins meanwhile', async () => {
+    const world = new World({ ringBytes: 1 });
+    const ids = await world.publish('a', ...Array.from({ length: 300 }, (_, n) => order(n)));
+    const [first, second] = [
+      world.subscribeNow({ cursor: ids[9] ?? '' }),
+      world.subscribeNow({ cursor: ids[149] ?? '' }),
+    ];
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+    world.effects.endTurn();
+    const third = world.subscribeNow({ cursor: ids[199] ?? '' });
+    await world.effects.settle();
+    const after = (n: number): number[] => Array.from({ length: 299 - n }, (_, i) => n + 1 + i);
+    expect(numbers(first)).toEqual(after(9));
+    expect(numbers(second)).toEqual(after(149));
+    expect(numbers(third)).toEqual(after(199));
+    expect(first.connection.chunks.length).toBeGreaterThan(4);
+    expect(world.broker.readCount).toBeLessThanOrEqual(2);
+  });
+
+  test('catching up rests between pages while live streams get events', async () => {
+    const world = new World({ ringBytes: 1 });
+    const ids = await world.publish('a', ...Array.from({ length: 300 }, (_, n) => order(n)));
+    const live = await world.subscribe();
+    await world.publish('a', order(300));
+    const behind = await world.subscribe({ cursor: ids[0] ?? '' });
+    // The clock stands still: one page, and the next after the rest.
+    expect(numbers(behind).length).toBeLessThanOrEqual(64);
+    await world.publish('a', order(301));
+    expect(numbers(live)).toEqual([300, 301]);
+    await world.effects.pass(1000);
+    expect(numbers(behind)).toEqual(Array.from({ length: 301 }, (_, i) => i + 1));
+  });
+
   test('a stream that catches up gets its next page when its socket has drained', async () => {
     const world = new World({ ringBytes: 1 });
     world.broker.pageLimit = 1;

@@ -16,6 +16,9 @@ const MAX_PENDING_BYTES = 256 * 1024;
 /** Its token died, its right to go on could not be proved in time, or its socket does not take what it gets. */
 export type Why = 'expired' | 'unproven' | 'slow';
 
+/** So long after a live event the hub counts as busy, in ms. */
+const BUSY = 100;
+
 /** What the hub is made from. */
 export interface HubOptions {
   readonly broker: Broker;
@@ -45,6 +48,8 @@ export class Hub implements LiveSide {
   /** The place of the last flush: every live stream has everything up to here. */
   #writtenTo: Position;
   #dirty: Audience<Stream>[] = [];
+  /** When a live stream last got an event, monotonic ms. */
+  #liveAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -60,6 +65,10 @@ export class Hub implements LiveSide {
   /** The place up to which live streams have got, or will get at the flush, what they want. */
   get position(): Position {
     return this.#position;
+  }
+
+  get busy(): boolean {
+    return this.effects.monotonic() - this.#liveAt < BUSY;
   }
 
   /** The feed of a workspace, made when it has none. */
@@ -147,6 +156,7 @@ export class Hub implements LiveSide {
     const dirty = this.#dirty;
     if (dirty.length === 0) return;
     this.#dirty = [];
+    this.#liveAt = this.effects.monotonic();
     for (const audience of dirty) audience.pending.users += audience.size;
     for (const audience of dirty) this.#write(audience);
     this.nothing.clear();

@@ -80,6 +80,12 @@ export interface StoredRecord {
   readonly events: string;
 }
 
+/** One record of a page. */
+export interface PageRecord extends StoredRecord {
+  /** The events' cursors. */
+  readonly ids: readonly string[];
+}
+
 /** One record with its workspace. */
 export interface TailRecord extends StoredRecord {
   readonly workspace: string;
@@ -98,7 +104,7 @@ export type ReaderReply =
   | {
       readonly type: 'page';
       readonly id: number;
-      readonly records: readonly StoredRecord[];
+      readonly records: readonly PageRecord[];
       readonly boundary: Position;
       /** Whether there is nothing more up to `upTo`. */
       readonly complete: boolean;

@@ -35,6 +35,8 @@ export interface SqliteBroker extends Broker {
    * of its own, so that each client of a restored log gets one `gap`.
    */
   backup(file: string): Promise<void>;
+  /** Pages that were read from the log so far. */
+  readonly pages: number;
 }
 
 /**
@@ -124,6 +126,10 @@ class EmbeddedLog implements SqliteBroker {
     this.#writer.tell({ type: 'begin' });
   }
 
+  get pages(): number {
+    return this.#reads.pages;
+  }
+
   append(batch: Batch): Promise<readonly string[]> {
     if (this.#closing) return Promise.reject(new BrokerUnavailable('the log is closed'));
     const gone = this.#gone.get('writer');
@@ -171,17 +177,10 @@ class EmbeddedLog implements SqliteBroker {
     });
     if (answer.type !== 'page') throw new BrokerUnavailable('the log gave no page');
     const { records, boundary, complete } = answer;
-    const events = records.flatMap((record) => this.#eventsOf(workspace, record, after));
+    const events = records.flatMap((record) => eventsOf(workspace, record, record.ids, after));
     const last = records.at(-1);
     const through = complete || !last ? head : { seq: last.seq, index: last.count - 1, proof: last.proof };
     return comparePlaces(after, boundary) < 0 ? { events, through, trimmed: boundary } : { events, through };
-  }
-
-  #eventsOf(workspace: string, { seq, proof, events }: StoredRecord, after: Place): StoredEvent[] {
-    const stored = events
-      .split('\n')
-      .map((json, index) => ({ workspace, seq, index, id: this.cursorAt(workspace, { seq, index, proof }), json }));
-    return seq === after.seq ? stored.slice(after.index + 1) : stored;
   }
 
   subscribe(listener: BatchListener): () => void {
@@ -258,7 +257,8 @@ class EmbeddedLog implements SqliteBroker {
       if (records[0]?.seq !== after + 1) throw new Error('the log has lost what it held');
       for (const record of records) {
         const { workspace, seq, count, proof } = record;
-        this.#dispatch(this.#eventsOf(workspace, record, { seq: 0, index: 0 }), { seq, index: count - 1, proof });
+        const ids = this.#ids(workspace, count, seq, proof);
+        this.#dispatch(eventsOf(workspace, record, ids), { seq, index: count - 1, proof });
       }
     }
     this.#boundary = boundary;
@@ -266,4 +266,11 @@ class EmbeddedLog implements SqliteBroker {
     this.#gone.delete('writer');
     this.#writer.tell({ type: 'begin' });
   }
+}
+
+/** The events of a record, or those after a place in it. */
+function eventsOf(workspace: string, record: StoredRecord, ids: readonly string[], after?: Place): StoredEvent[] {
+  const { seq, events } = record;
+  const stored = events.split('\n').map((json, index) => ({ workspace, seq, index, id: ids[index] ?? '', json }));
+  return after?.seq === seq ? stored.slice(after.index + 1) : stored;
 }

@@ -1,19 +1,22 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { ReaderReply, ReaderRequest, StoredRecord, TailRecord } from './messages.ts';
+import { writeCursor } from '../cursor.ts';
+import type { PageRecord, ReaderReply, ReaderRequest, TailRecord } from './messages.ts';
 import { readMeta, readPlace } from './schema.ts';
 
 /** A page ends after the record that takes it past this many bytes. */
-const PAGE_BYTES = 256 * 1024;
+const PAGE_BYTES = 64 * 1024;
 
 /** The reading half of the log: a connection of its own, no statement left open between requests. */
 export class LogReader {
   readonly #db: DatabaseSync;
+  readonly #epoch: string;
   readonly #find: StatementSync;
   readonly #read: StatementSync;
   readonly #tail: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#epoch = readMeta(db, 'epoch') ?? '';
     this.#find = db.prepare('SELECT count, proof FROM batch WHERE seq = ?');
     // `count` is read before `events`, so a record that was wholly considered costs nothing.
     this.#read = db.prepare(
@@ -56,8 +59,16 @@ export class LogReader {
     return row ? { count: Number(row.count), proof: String(row.proof) } : null;
   }
 
-  #page(request: Extract<ReaderRequest, { type: 'read' }>): { records: StoredRecord[]; complete: boolean } {
-    const records: StoredRecord[] = [];
+  /** The cursors of a record's events: hashes, which are made here so that the main thread has its hands free. */
+  #ids(workspace: string, row: Record<string, unknown>): string[] {
+    const [seq, proof] = [Number(row.seq), String(row.proof)];
+    return Array.from({ length: Number(row.count) }, (_, index) =>
+      writeCursor(this.#epoch, workspace, { seq, index, proof }),
+    );
+  }
+
+  #page(request: Extract<ReaderRequest, { type: 'read' }>): { records: PageRecord[]; complete: boolean } {
+    const records: PageRecord[] = [];
     const { workspace, after, upTo, limit } = request;
     let events = 0;
     let bytes = 0;
@@ -68,6 +79,7 @@ export class LogReader {
         count: Number(row.count),
         proof: String(row.proof),
         events: String(row.events),
+        ids: this.#ids(workspace, row),
       };
       records.push(record);
       events += record.count;

@@ -16,6 +16,8 @@ export class Reads {
   readonly #shared = new Map<string, Promise<Answer>>();
   readonly #queue: (() => void)[] = [];
   #nextId = 1;
+  /** Pages that were asked for so far. */
+  pages = 0;
   #gone: string | undefined;
 
   constructor(send: (request: ReaderRequest) => void) {
@@ -41,6 +43,7 @@ export class Reads {
     if (this.#answers.size >= MAX_READS) await new Promise<void>((resolve) => this.#queue.push(resolve));
     if (this.#gone !== undefined) throw new BrokerUnavailable(this.#gone);
     const id = this.#nextId++;
+    if (question.type === 'read') this.pages++;
     const answer = await new Promise<Answer>((resolve) => {
       this.#answers.set(id, resolve);
       this.#send({ ...question, id });
