@@ -42,6 +42,7 @@ export async function dev(options: DevOptions, io: Io): Promise<void> {
   } catch (error) {
     throw startFailure(error, {
       port: config.port,
+      internalPort: config.internal.port,
       again: `npx --no centrali dev --port ${config.port + 1} (or --port 0 for any that is free)`,
     });
   }

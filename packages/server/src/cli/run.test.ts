@@ -205,7 +205,7 @@ describe('administration', () => {
   });
 
   it('shows the audit log as a table and as JSON', async () => {
-    expect((await centrali(['audit'])).out.split('\n')[0]).toMatch(/^at\s+kind\s+code\s+reason/);
+    expect((await centrali(['audit'])).out.split('\n')[0]).toMatch(/^at\s+kind\s+action\s+target\s+code\s+reason/);
     const { out } = await centrali(['audit', '--limit', '3', '--json']);
     expect((JSON.parse(out) as { items: unknown[] }).items).toHaveLength(3);
   });

@@ -5,11 +5,23 @@ import type { ProcessLog } from '../listener/index.ts';
 import type { Service } from './compose.ts';
 import { usage } from './io.ts';
 
-/** Turns what can go wrong at the start into sentences with a way out. */
-export function startFailure(error: unknown, way: { readonly port: number; readonly again: string }): unknown {
+/**
+ * Turns what can go wrong at the start into sentences with a way out.
+ *
+ * @param way what to do about the public port; the internal one has its own flag
+ */
+export function startFailure(
+  error: unknown,
+  way: { readonly port: number; readonly internalPort?: number; readonly again: string },
+): unknown {
   const { code, port, syscall } = error as NodeJS.ErrnoException & { port?: number };
   if (code === 'EADDRINUSE' && syscall === 'listen') {
-    return usage(`Port ${port ?? way.port} is taken.`, `Choose another: ${way.again}`);
+    const taken = port ?? way.port;
+    const internal = taken === way.internalPort && taken !== way.port;
+    return usage(
+      `Port ${taken} is taken.`,
+      internal ? 'It is the internal one; choose another: --internal-port' : `Choose another: ${way.again}`,
+    );
   }
   if (code === 'EACCES' && syscall === 'listen') return usage(`Port ${port ?? way.port} may not be used by this user.`);
   if (code === 'EADDRNOTAVAIL') return usage('The address to listen on is not one of this machine.');

@@ -14,7 +14,7 @@ export async function start({ config, internalCredential }: Loaded, json: boolea
   try {
     service = await compose({ config, internalCredential, log, tls });
   } catch (error) {
-    throw startFailure(error, { port: config.port, again: '--port' });
+    throw startFailure(error, { port: config.port, internalPort: config.internal.port, again: '--port' });
   }
   endOnFault(log);
   const done = untilSignal(service, config.drainSeconds, log, io.signal);

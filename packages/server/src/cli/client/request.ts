@@ -86,7 +86,9 @@ async function send(url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) });
   } catch (error) {
-    const cause = (error as { cause?: NodeJS.ErrnoException }).cause?.code ?? (error as Error).name;
+    // fetch hides why behind one TypeError.
+    const why = (error as { cause?: NodeJS.ErrnoException }).cause;
+    const cause = why?.code ?? why?.message ?? (error as Error).name;
     throw new CommandFailure(`No answer came from ${new URL(url).origin} (${cause}).`, {
       remedy: 'Check that the server runs and that its URL is right.',
     });

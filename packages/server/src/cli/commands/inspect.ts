@@ -43,7 +43,7 @@ export async function audit(target: Target, flags: AuditFlags, out: Output, io: 
   await table(
     target,
     `audit-log${query ? `?${query}` : ''}`,
-    ['at', 'kind', 'code', 'reason', 'sub', 'address'],
+    ['at', 'kind', 'action', 'target', 'code', 'reason', 'sub', 'address'],
     out,
     io,
     flags.limit,

@@ -1,5 +1,5 @@
 import type { Change, Decisions, FeedFrame, FeedPosition, ProviderRecord } from '@centrali-io/protocol';
-import type { Log } from '../../resource-server/index.ts';
+import { type Log, Refusal } from '../../resource-server/index.ts';
 import type { Effects } from '../delivery/effects.ts';
 import type { Proof } from './bound.ts';
 import { NewestChanges } from './newest-changes.ts';
@@ -165,7 +165,7 @@ export class ChangeFeed implements Proof {
         if (!this.#apply(next.value)) break;
       }
     } catch (error) {
-      log.warn({ error: error instanceof Error ? error.name : 'unknown' }, 'The change feed failed');
+      log.warn({ error: causeOf(error) }, 'The change feed failed');
     } finally {
       cancel();
       lost.abort();
@@ -237,4 +237,10 @@ export class ChangeFeed implements Proof {
       case 'workspace':
     }
   }
+}
+
+/** What a log may say of a failure: the inner reason (`credential_refused`), or what kind it is. */
+function causeOf(error: unknown): string {
+  if (error instanceof Refusal) return error.reason;
+  return error instanceof Error ? error.name : 'unknown';
 }

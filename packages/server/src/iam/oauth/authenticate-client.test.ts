@@ -149,10 +149,16 @@ describe('a client that fails', () => {
 });
 
 describe('a client that is who it says', () => {
-  it.each([[{ kid: 'k1' }], [{}]])('is let in by the first key that fits: %j', async (header) => {
+  // Keys of one client have no order, so that without a kid its other key may be tried before.
+  it.each([
+    [{ kid: 'k1' }, 1],
+    [{}, 2],
+  ])('is let in by the first key that fits: %j', async (header, most) => {
     const { work, result } = await assert(account.account.clientId, key, header);
     expect(result).toBe('key');
-    expect(work.filter((step) => step.startsWith('signature'))).toHaveLength(1);
+    const checks = work.filter((step) => step.startsWith('signature')).length;
+    expect(checks).toBeGreaterThanOrEqual(1);
+    expect(checks).toBeLessThanOrEqual(most);
     expect(work).toContain('write.usedJtis.take');
   });
 
