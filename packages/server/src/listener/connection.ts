@@ -31,6 +31,8 @@ export function openHttp1(
   res.useChunkedEncodingByDefault = false;
   res.writeHead(200, { ...headers, connection: 'close' } as Record<string, string | string[]>);
   res.flushHeaders();
+  // Delivery knows best when a stream stands still.
+  socket.setTimeout(0);
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 60_000);
   return fromSink(socket, sent, {
@@ -50,6 +52,7 @@ export function openHttp2(
   const stream: ServerHttp2Stream | undefined = res.stream;
   if (!stream || stream.destroyed || stream.closed) return undefined;
   res.writeHead(200, headers as Record<string, string | string[]>);
+  stream.setTimeout(0);
   return fromSink(stream, sent, {
     onClose: (listener) => void stream.once('close', listener),
     end: () => void stream.end(),

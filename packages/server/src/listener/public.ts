@@ -1,6 +1,6 @@
 /** The public listener: everything of `contracts/http.md` comes in here. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants, type Http2SecureServer } from 'node:http2';
+import type { Http2SecureServer } from 'node:http2';
 import { matchRealtimePath, PATHS } from '@centrali-io/protocol';
 import { type Connection, type Gateway, isStreamReply } from '../gateway/index.ts';
 import type { Iam } from '../iam/index.ts';
@@ -34,6 +34,8 @@ export interface PublicListenerOptions extends ServerOptions {
   readonly metrics: Metrics;
   /** How long a body may take, in ms; 10,000 by default. */
   readonly bodyTimeoutMs?: number;
+  /** How long a request may stand still, its answer unread, in ms; 30,000 by default. Open streams look after themselves. */
+  readonly idleTimeoutMs?: number;
   /** Monotonic clock in ms. */
   readonly monotonic: () => number;
 }
@@ -66,6 +68,9 @@ export interface PublicListener {
   close(graceMs: number): Promise<void>;
 }
 
+/** Sockets of one address beyond twice its streams. */
+const SPARE_SOCKETS = 256;
+
 /** An origin of which nothing means anything to a shell. */
 const PLAIN_ORIGIN = /^https?:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?$/;
 
@@ -95,12 +100,19 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     res.once('close', () => {
       state.pending -= 1;
     });
+    // Nobody else watches whether an answer is read, nor, in HTTP/2, whether a body comes.
+    res.setTimeout(options.idleTimeoutMs ?? REQUEST_TIMEOUT, () => res.destroy());
     answer(req, res, state).catch((error: unknown) => {
       log.error({ error: String(error) }, 'An answer could not be written');
       res.destroy();
     });
   });
-  const sockets = watchSockets(server, metrics);
+  const { connectionsPerAddress } = options.limits;
+  const sockets = watchSockets(server, metrics, {
+    // Room for as many streams as are allowed, for the requests beside them, and to be refused with a code.
+    perAddress: connectionsPerAddress === 0 ? 0 : 2 * connectionsPerAddress + SPARE_SOCKETS,
+    isExempt: isTrustedProxy,
+  });
 
   /** Answers one request. */
   async function answer(req: NodeRequest, res: NodeResponse, state: SocketState): Promise<void> {
@@ -199,8 +211,6 @@ export function createPublicListener(options: PublicListenerOptions): PublicList
     }
     if (mounted.iam === undefined) throw new Refusal('NOT_FOUND', 'no_iam_here');
     if (!addresses.hasAttempts(limitKey(request.address))) throw tooMany('attempts_per_address');
-    // HTTP/1.1 has Node's own time-out for this; of HTTP/2, nobody else watches the body.
-    if (isHttp2(req)) req.stream.setTimeout(REQUEST_TIMEOUT, () => req.stream.close(constants.NGHTTP2_CANCEL));
     for (const [name, value] of Object.entries(extra)) (res as ServerResponse).setHeader(name, value);
     mounted.iam.handlePublic(req as IncomingMessage, res as ServerResponse, {
       id: request.id,

@@ -1,5 +1,6 @@
 /** What is known of the sockets of one server: which are open, and which take no further request. */
 import type { Socket } from 'node:net';
+import { limitKey, plainAddress } from './address.ts';
 import { newRequestId, rawAnswer } from './answers.ts';
 import type { Metrics } from './metrics.ts';
 import type { AnyServer } from './server.ts';
@@ -22,12 +23,25 @@ export function ownState(): SocketState {
 /** How long the last answer of a connection may take, in ms. */
 const CLOSING = 5000;
 
-/** Follows the sockets of a server, and answers what its parser cannot read. */
+/** How many sockets one address may hold. */
+export interface SocketLimit {
+  /** 0 = no limit. */
+  readonly perAddress: number;
+  /** Addresses that speak for many: proxies. */
+  readonly isExempt: (address: string) => boolean;
+}
+
+/**
+ * Follows the sockets of a server, and answers what its parser cannot read. A socket over the limit is closed
+ * without a word: whoever opens so many does not read, and one address must not take the places of all others.
+ */
 export function watchSockets(
   server: AnyServer,
   metrics: Metrics,
+  limit: SocketLimit = { perAddress: 0, isExempt: () => true },
 ): { readonly open: ReadonlySet<Socket>; stateOf(socket: Socket): SocketState } {
   const open = new Set<Socket>();
+  const held = new Map<string, number>();
   const states = new WeakMap<Socket, SocketState>();
   const stateOf = (socket: Socket): SocketState => {
     let state = states.get(socket);
@@ -40,6 +54,19 @@ export function watchSockets(
   server.on('connection', (socket: Socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
+    const address = plainAddress(socket.remoteAddress ?? '');
+    if (limit.perAddress === 0 || limit.isExempt(address)) return;
+    const key = limitKey(address);
+    const count = (held.get(key) ?? 0) + 1;
+    held.set(key, count);
+    socket.once('close', () => {
+      const left = (held.get(key) ?? 0) - 1;
+      if (left > 0) held.set(key, left);
+      else held.delete(key);
+    });
+    if (count <= limit.perAddress) return;
+    metrics.refused('listener', 'RATE_LIMIT_EXCEEDED', 'sockets_per_address');
+    socket.destroy();
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const state = stateOf(socket);
