@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { admin, adminOk, bearer, devToken, eventsUrl, order, publish, serviceToken } from '../support/api.ts';
 import { type Dev, startDev } from '../support/centrali.ts';
 import { type EventStream, openStream } from '../support/event-stream.ts';
+import { claimsOf } from '../support/forge.ts';
 import { until } from '../support/wait.ts';
 
 let dev: Dev;
@@ -103,6 +104,20 @@ describe('POST connections/{id}/token', () => {
     await stream.system('renewed');
     stream.close();
   });
+
+  test.each(['first', 'second'])(
+    'a stream stays bound to each token that it has lived on: the %s is revoked',
+    async (which) => {
+      const first = await devToken(dev, { sub: 'nora', role: 'viewer', ttl: 60 });
+      const { stream, id } = await open(first);
+      await nextSecond();
+      const second = await devToken(dev, { sub: 'nora', ttl: 120 });
+      expect(await renew(id, second)).toEqual({ status: 204 });
+      await adminOk(dev, 'POST', 'revocations', { jti: claimsOf(which === 'first' ? first : second).jti });
+      expect((await stream.system('error')).json.code).toBe('INVALID_TOKEN');
+      await stream.end();
+    },
+  );
 
   test('the grants of the moment of renewal hold from then on', async () => {
     await adminOk(dev, 'PUT', 'roles/small', {

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { CheckAnswer, CheckRequest } from './rpc.ts';
-import { parseAuditEntries, parseCheckAnswers, parseCheckRequests, parseFeedFrame } from './rpc-validate.ts';
+import {
+  isTicketHash,
+  parseAuditEntries,
+  parseCheckAnswers,
+  parseCheckRequests,
+  parseFeedFrame,
+  parseTicket,
+} from './rpc-validate.ts';
 
 const check: CheckRequest = {
   workspace: 'demo',
@@ -101,4 +108,32 @@ test('audit entries name a workspace and a known kind', () => {
   expect(parseAuditEntries([entry])).toEqual([entry]);
   expect(parseAuditEntries([{ ...entry, kind: 'x' }])).toBeUndefined();
   expect(parseAuditEntries([{ ...entry, workspace: 'A' }])).toBeUndefined();
+});
+
+test('a ticket is what a token said, and nothing that a check could not be asked with', () => {
+  const ticket = {
+    ...{ workspace: 'demo', provider: 'centrali', sub: 'ann', kid: 'k', iat: 1, expiresAt: 2 },
+    ...{ scope: ['realtime:subscribe'], mappedRoles: [], attributes: { ext_n: 1 }, claims: { plan: 'gold' } },
+  };
+  expect(parseTicket(ticket)).toEqual(ticket);
+  for (const change of [
+    { workspace: 'Demo' },
+    { sub: undefined },
+    { iat: -1 },
+    { expiresAt: 1.5 },
+    { scope: 'realtime:subscribe' },
+    { claims: { nested: {} } },
+    { attributes: null },
+    { jti: 7 },
+    { jkt: {} },
+  ])
+    expect([change, parseTicket({ ...ticket, ...change })]).toEqual([change, undefined]);
+  expect(parseTicket(null)).toBeUndefined();
+  expect(['a'.repeat(64), 'A'.repeat(64), 'a'.repeat(63), `${'a'.repeat(64)}\n`, 7].map(isTicketHash)).toEqual([
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
