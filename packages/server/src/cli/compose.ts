@@ -211,7 +211,7 @@ function openDecisions(
   inMemory: Decisions | undefined,
 ): { readonly decisions: Decisions; close(): void } {
   if (inMemory) return { decisions: inMemory, close() {} };
-  const decisions = createHttpDecisions({ url: iamUrl, credential });
+  const decisions = createHttpDecisions({ url: iamUrl.split(','), credential });
   return { decisions, close: () => decisions.close() };
 }
 

@@ -84,7 +84,14 @@ export const CONFIG = z.strictObject({
       credentialFile: path('File with the secret that gateway and IAM share, at least 32 characters'),
     })
     .prefault({}),
-  iamUrl: httpUrl("For role gateway: URL of IAM's internal listener"),
+  iamUrl: z
+    .string('a URL')
+    .refine((text) => text.split(',').every(isOrigin), 'URLs of scheme, host and port alone, separated by commas')
+    .optional()
+    .register(settings, {
+      kind: 'text',
+      text: "For role gateway: URL of IAM's internal listener; several, separated by commas: the next one when one fails",
+    }),
   data: z
     .string('a path')
     .min(1, 'a path')

@@ -143,4 +143,76 @@ describe('createHttpDecisions', () => {
     stop.abort();
     await expect(next).rejects.toThrow();
   });
+
+  describe('with several nodes', () => {
+    let second: Server;
+    let asked: string[];
+    let both: Decisions & { close(): void };
+    beforeEach(async () => {
+      asked = [];
+      second = createServer((request, response) => {
+        asked.push(request.url ?? '');
+        if (request.url?.startsWith('/internal/changes')) {
+          response.write(`${JSON.stringify({ type: 'heartbeat', epoch: 'e', revision: 1 })}\n`);
+        } else void text(request).then(() => json([forbidden])(request, response, ''));
+      });
+      second.listen(0, '127.0.0.1');
+      await once(second, 'listening');
+      const url = [server, second].map((node) => `http://127.0.0.1:${(node.address() as AddressInfo).port}`);
+      both = createHttpDecisions({ url, credential: 'secret', deadlineMs: 200 });
+    });
+    afterEach(async () => {
+      both.close();
+      second.closeAllConnections();
+      second.close();
+      await once(second, 'close');
+    });
+
+    it('asks the first as long as it answers', async () => {
+      answer = json([forbidden]);
+      await both.check([request]);
+      await both.check([request]);
+      expect([seen.length, asked.length]).toEqual([2, 0]);
+    });
+
+    it.each<[string, Answer]>([
+      ['hangs', () => {}],
+      ['is broken', json({}, 500)],
+      ['answers garbage', (_req, res) => res.writeHead(200).end('{')],
+    ])('leaves one that %s, after the call that it failed', async (_what, failing) => {
+      answer = failing;
+      await expect(both.check([request])).rejects.toMatchObject({ code: 'AUTH_ERROR' });
+      expect(await both.check([request])).toEqual([forbidden]);
+      expect([seen.length, asked.length]).toEqual([1, 1]);
+    });
+
+    it('asks the next in the same call when one cannot be reached', async () => {
+      const { port } = server.address() as AddressInfo;
+      const { port: other } = second.address() as AddressInfo;
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+      const nodes = createHttpDecisions({
+        url: [`http://127.0.0.1:${port}`, `http://127.0.0.1:${other}`],
+        credential: 'secret',
+      });
+      expect(await nodes.check([request])).toEqual([forbidden]);
+      nodes.close();
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+    });
+
+    it('reads the feed from the next one when it is asked for anew', async () => {
+      answer = (_req, res) => res.writeHead(503).end();
+      const stop = new AbortController();
+      const read = () => both.changes(undefined, stop.signal)[Symbol.asyncIterator]().next();
+      await expect(read()).rejects.toMatchObject({ reason: 'rpc_status' });
+      expect((await read()).value).toEqual({ type: 'heartbeat', epoch: 'e', revision: 1 });
+      // The checks have not moved with it.
+      answer = json([forbidden]);
+      await both.check([request]);
+      expect(asked).toEqual(['/internal/changes']);
+      stop.abort();
+    });
+  });
 });

@@ -1,4 +1,4 @@
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, type AgentOptions, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
 import {
   type AuditEntry,
@@ -17,8 +17,11 @@ import { Refusal } from '../../resource-server/index.ts';
 
 /** What `createHttpDecisions` takes. */
 export interface HttpDecisionsOptions {
-  /** Where IAM's internal listener is: `http://127.0.0.1:9090`. */
-  readonly url: string;
+  /**
+   * Where IAM's internal listener is: `http://127.0.0.1:9090`. Several nodes of one IAM: the first is asked
+   * until it fails, then the next.
+   */
+  readonly url: string | readonly string[];
   /** The internal credential. */
   readonly credential: string;
   /** From the start to the last byte of one call, ms; the feed has none. Default 2,000. */
@@ -42,23 +45,21 @@ function failed(reason: string, cause?: unknown): Refusal {
 /** `Decisions` over IAM's internal listener: JSON on kept-alive connections, the feed as NDJSON. */
 export function createHttpDecisions(options: HttpDecisionsOptions): Decisions & { close(): void } {
   const { url, credential, deadlineMs = 2000, maxSockets = 8, ca } = options;
-  const base = new URL(url);
-  const tls = base.protocol === 'https:';
-  const agent = tls
-    ? new TlsAgent({ keepAlive: true, maxSockets, ...(ca === undefined ? {} : { ca }) })
-    : new Agent({ keepAlive: true, maxSockets });
-  // The feed must not take a place from the checks.
-  const feedAgent = tls ? new TlsAgent(ca === undefined ? {} : { ca }) : new Agent();
+  const urls = [url].flat();
+  const calls = new Nodes(urls, { plain: { keepAlive: true, maxSockets }, ca });
+  // The feed must not take a place from the checks, and moves on by itself.
+  const feeds = new Nodes(urls, { plain: {}, ca });
 
-  function open(path: string, signal: AbortSignal, body?: string, streams = false): Promise<IncomingMessage> {
+  function open(nodes: Nodes, path: string, signal: AbortSignal, body?: string): Promise<IncomingMessage> {
+    const { base, agent } = nodes.current;
     return new Promise((resolve, reject) => {
-      const request = (tls ? httpsRequest : httpRequest)(new URL(path, base), {
+      const request = (base.protocol === 'https:' ? httpsRequest : httpRequest)(new URL(path, base), {
         method: body === undefined ? 'GET' : 'POST',
-        agent: streams ? feedAgent : agent,
+        agent,
         signal,
         headers: {
           authorization: `Bearer ${credential}`,
-          accept: streams ? 'application/x-ndjson' : 'application/json',
+          accept: nodes === feeds ? 'application/x-ndjson' : 'application/json',
           ...(body === undefined
             ? {}
             : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
@@ -70,17 +71,23 @@ export function createHttpDecisions(options: HttpDecisionsOptions): Decisions & 
     });
   }
 
-  /** One call with its deadline. A connection that IAM had just closed is worth one more try. */
+  /**
+   * One call with its deadline. A connection that IAM had just closed is worth one more try, and a node that
+   * cannot be reached the next one. A node that hangs or fails takes its call along; the next call is another's.
+   */
   async function call(path: string, signal: AbortSignal | undefined, body?: string): Promise<unknown> {
     const limits = AbortSignal.any([AbortSignal.timeout(deadlineMs), ...(signal ? [signal] : [])]);
     for (let attempt = 0; ; attempt++) {
+      const node = calls.current;
       try {
-        return await readJson(await open(path, limits, body));
+        return await readJson(await open(calls, path, limits, body));
       } catch (error) {
+        const code = error instanceof Error && 'code' in error ? error.code : undefined;
+        if (attempt > 0 || code !== 'ECONNRESET') calls.leave(node);
         if (error instanceof Refusal) throw error;
         if (limits.aborted) throw failed('rpc_timeout', error);
-        const code = error instanceof Error && 'code' in error ? error.code : undefined;
-        if (attempt > 0 || code !== 'ECONNRESET') throw failed('rpc_failed', error);
+        const worthIt = code === 'ECONNRESET' ? attempt === 0 : attempt < urls.length - 1;
+        if (!worthIt) throw failed('rpc_failed', error);
       }
     }
   }
@@ -93,12 +100,15 @@ export function createHttpDecisions(options: HttpDecisionsOptions): Decisions & 
     },
     async *changes(position: FeedPosition | undefined, signal: AbortSignal): AsyncIterable<FeedFrame> {
       const query = position && `?after=${position.revision}&epoch=${encodeURIComponent(position.epoch)}`;
-      const response = await open(`${PATHS.changes}${query ?? ''}`, signal, undefined, true);
+      const node = feeds.current;
+      let response: IncomingMessage | undefined;
       try {
+        response = await open(feeds, `${PATHS.changes}${query ?? ''}`, signal);
         if (response.statusCode !== 200) throw failed(statusReason(response.statusCode));
         for await (const line of lines(response)) yield frameOf(line);
       } finally {
-        response.destroy();
+        feeds.leave(node);
+        response?.destroy();
       }
     },
     async record(entries: readonly AuditEntry[], signal?: AbortSignal): Promise<void> {
@@ -125,10 +135,48 @@ export function createHttpDecisions(options: HttpDecisionsOptions): Decisions & 
       return set as Awaited<ReturnType<Decisions['jwks']>>;
     },
     close() {
-      agent.destroy();
-      feedAgent.destroy();
+      calls.close();
+      feeds.close();
     },
   };
+}
+
+/** One node of IAM, and the connections to it. */
+interface Node {
+  readonly base: URL;
+  readonly agent: Agent;
+}
+
+/** The nodes of IAM in turn. */
+class Nodes {
+  readonly #nodes: readonly Node[];
+  #at = 0;
+
+  constructor(
+    urls: readonly string[],
+    { plain, ca }: { readonly plain: AgentOptions; readonly ca: string | undefined },
+  ) {
+    this.#nodes = urls.map((url) => {
+      const base = new URL(url);
+      const options = base.protocol === 'https:' && ca !== undefined ? { ...plain, ca } : plain;
+      return { base, agent: base.protocol === 'https:' ? new TlsAgent(options) : new Agent(options) };
+    });
+  }
+
+  get current(): Node {
+    const node = this.#nodes[this.#at];
+    if (!node) throw new RangeError('IAM has no URL.');
+    return node;
+  }
+
+  /** The next one from now on, unless somebody has moved on from it already. */
+  leave(node: Node): void {
+    if (this.#nodes[this.#at] === node) this.#at = (this.#at + 1) % this.#nodes.length;
+  }
+
+  close(): void {
+    for (const { agent } of this.#nodes) agent.destroy();
+  }
 }
 
 function statusReason(status: number | undefined): string {
