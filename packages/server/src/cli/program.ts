@@ -138,10 +138,10 @@ function addClient(program: Command, io: Io, principal: (flags: TargetFlags) => 
     .option('--id <id>', 'id of the record (recordId)')
     .option('--data <json>', 'fields of the record, or {before, after} for record_updated')
     .option('--timestamp <instant>', 'ISO 8601; the time of publishing by default')
-    .option('--idempotency-key <key>', 'makes a repetition harmless for 10 minutes')
+    .option('--idempotency-key <key>', 'makes a repetition harmless for 10 minutes, also of a long input')
     .addHelpText(
       'after',
-      `\nExamples:\n  $ centrali publish --event record_created --structure order --id 42 --data '{"status":"paid"}'\n  $ centrali publish < events.ndjson`,
+      `\nExamples:\n  $ centrali publish --event record_created --structure order --id 42 --data '{"status":"paid"}'\n  $ centrali publish < events.ndjson\n  $ centrali publish --idempotency-key import-7 < events.ndjson    # again after a failure: nothing is stored twice`,
     )
     .action((flags: TargetFlags & PublishFlags) => publish(principal(flags), flags, io));
   withTarget(program.command('subscribe').description('print events as NDJSON'))

@@ -110,6 +110,28 @@ describe('publish and subscribe', () => {
     expect(system).toMatchObject({ code: 1, err: expect.stringContaining('Line 1: event is a name') });
   });
 
+  it('goes on with a long input under its key: what is stored already is not stored again', async () => {
+    const { io, code } = await subscribing('--count', '2601', '--events', 'imported,last');
+    const row = (i: number): string => `${JSON.stringify({ event: 'imported', data: { i } })}\n`;
+    const rows = Array.from({ length: 2600 }, (_, i) => row(i));
+    // In pieces of any size, so that timing cannot decide where a request ends.
+    const pieces = (all: readonly string[], size: number): Readable =>
+      Readable.from(all.join('').match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []);
+    const broken = [...rows.slice(0, 2300), 'nonsense\n', ...rows.slice(2300)];
+    const args = ['publish', '--idempotency-key', 'import-7'];
+    expect(await centrali(args, { input: pieces(broken, 700) })).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/2000 events were published before the failure\. Line 2001 .*same key goes on there/),
+    });
+    expect(await centrali(args, { input: pieces(rows, 90_000) })).toMatchObject({ code: 0, out: '2600\n' });
+    expect(await centrali(args, { input: pieces(rows, 3000) })).toMatchObject({ code: 0, out: '2600\n' });
+    await centrali(['publish', '--event', 'last']);
+    expect(await code).toBe(0);
+    const seen = lines(io.out());
+    expect(seen.slice(0, -1).map(({ data }) => (data as { i: number }).i)).toEqual(rows.map((_, i) => i));
+    expect(seen.at(-1)?.event).toBe('last');
+  });
+
   it('ends subscribe by a signal, as a success', async () => {
     const { io, code } = await subscribing();
     io.interrupt();

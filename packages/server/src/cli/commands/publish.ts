@@ -82,10 +82,21 @@ async function sender(target: Target, io: Io): Promise<Send> {
   };
 }
 
-/** NDJSON: what has come in while one request was on its way makes the next. */
+interface Line {
+  readonly text: string;
+  /** From 1. */
+  readonly line: number;
+}
+
+/**
+ * NDJSON: what has come in while one request was on its way makes the next. With a key, requests are cut
+ * by the lines alone, so that the same input, given again, makes the same requests with the same keys.
+ */
 async function publishLines(send: Send, flags: PublishFlags, io: Io): Promise<void> {
   const lines = createInterface({ input: io.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-  const waiting: { readonly text: string; readonly line: number }[] = [];
+  const { idempotencyKey } = flags;
+  const keyed = idempotencyKey !== undefined;
+  const waiting: Line[] = [];
   let ended = false;
   let wake = (): void => {};
   let line = 0;
@@ -104,8 +115,7 @@ async function publishLines(send: Send, flags: PublishFlags, io: Io): Promise<vo
   let published = 0;
   try {
     for (;;) {
-      if (waiting.length === 0) {
-        if (ended) break;
+      if (!ended && waiting.length < (keyed ? MAX_REQUEST_EVENTS : 1)) {
         const woken = new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -113,17 +123,19 @@ async function publishLines(send: Send, flags: PublishFlags, io: Io): Promise<vo
         await woken;
         continue;
       }
-      const batch = takeBatch(waiting);
+      // A part of a request under its key would be in the way of the whole one.
+      if (waiting.length === 0 || (keyed && io.signal.aborted)) break;
+      const batch = takeBatch(waiting, keyed);
       if (waiting.length < MAX_REQUEST_EVENTS && !ended) lines.resume();
-      const key = flags.idempotencyKey === undefined ? randomUUID() : `${flags.idempotencyKey}-${published}`;
-      const ids = await send(batch, key);
+      const ids = await send(batch.events, keyed ? `${idempotencyKey}-${published}` : randomUUID());
+      batch.done();
       published += ids.length;
       if (flags.json) for (const id of ids) printJson(io, { id });
       progress(published);
     }
   } catch (error) {
     if (error instanceof CommandFailure || RealtimeError.is(error)) {
-      io.stderr.write(`\n${published} events were published before the failure.\n`);
+      io.stderr.write(`\n${published} events were published before the failure. ${wayOn(keyed, waiting)}\n`);
     }
     throw error;
   } finally {
@@ -133,24 +145,32 @@ async function publishLines(send: Send, flags: PublishFlags, io: Io): Promise<vo
   if (!flags.json) io.stdout.write(`${published}\n`);
 }
 
-function takeBatch(waiting: { readonly text: string; readonly line: number }[]): EventInput[] {
+/** How to go on after a failure without storing anything twice. */
+function wayOn(keyed: boolean, waiting: readonly Line[]): string {
+  const [next] = waiting;
+  if (next === undefined) return '';
+  const rest = `Line ${next.line} is the first that was not.`;
+  return keyed ? `${rest} The same input with the same key goes on there, for 10 minutes.` : rest;
+}
+
+/** The next request. Its lines wait until it is `done`, so that a failure can name them. */
+function takeBatch(waiting: Line[], keyed: boolean): { readonly events: EventInput[]; done(): void } {
   const events: EventInput[] = [];
   let bytes = 0;
-  while (events.length < MAX_REQUEST_EVENTS) {
-    const next = waiting[0];
-    if (next === undefined) break;
+  for (const next of waiting) {
+    if (events.length === MAX_REQUEST_EVENTS) break;
     bytes += Buffer.byteLength(next.text) + 1;
     if (events.length > 0 && bytes > REQUEST_BYTES) break;
     const event = parseLine(next.text, next.line);
-    // What stands before a bad line is published first; then the line's turn comes.
+    // What stands before a bad line is published first; then the line's turn comes. With a key, the request
+    // waits for the line to be mended.
     if (event instanceof CommandFailure) {
-      if (events.length > 0) break;
+      if (events.length > 0 && !keyed) break;
       throw event;
     }
     events.push(event);
-    waiting.shift();
   }
-  return events;
+  return { events, done: () => void waiting.splice(0, events.length) };
 }
 
 function parseLine(text: string, line: number): EventInput | CommandFailure {
@@ -164,13 +184,22 @@ function parseLine(text: string, line: number): EventInput | CommandFailure {
   return problem ? new CommandFailure(`Line ${line}: ${problem.message}`) : (event as EventInput);
 }
 
-/** Progress on stderr: a moving line for a person, nothing for a program. */
+/** How often a program that reads stderr is told, in ms. */
+const REPORT_MS = 10_000;
+
+/** Progress on stderr: a moving line for a person, a line now and then for a log. */
 function progressOn(io: Io): (published: number, last?: boolean) => void {
-  if (!io.stderr.isTTY) return () => {};
   const c = colours(io, io.stderr);
   const started = performance.now();
+  let reported = started;
   return (published, last = false) => {
-    const rate = Math.round(published / Math.max(0.001, (performance.now() - started) / 1000));
-    io.stderr.write(`\r${c.dim(`${published} events published, ${rate}/s`)}${last ? '\n' : ''}`);
+    const now = performance.now();
+    const rate = Math.round(published / Math.max(0.001, (now - started) / 1000));
+    const text = `${published} events published, ${rate}/s`;
+    if (io.stderr.isTTY) io.stderr.write(`\r${c.dim(text)}${last ? '\n' : ''}`);
+    else if (now - reported >= REPORT_MS) {
+      reported = now;
+      io.stderr.write(`${text}\n`);
+    }
   };
 }
