@@ -30,7 +30,7 @@ export function foreignAnswer(url: string, init: RealtimeErrorInit = {}): Realti
 export function noAnswer(url: string, cause: unknown): RealtimeError {
   if (RealtimeError.is(cause)) return cause;
   // Not the thrown one: that of some runtimes (Bun, Deno) names the URL, and with its query the token.
-  const why = new Error(`${cause} ${Object(cause).cause ?? ''}`.replace(/\?\S*/g, '?…').trim());
+  const why = new Error([cause, Object(cause).cause].join(' ').replace(/\?\S*/g, '?'));
   return networkError('No answer', url, 'server down, or origin not allowed', { cause: why });
 }
 

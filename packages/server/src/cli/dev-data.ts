@@ -1,5 +1,5 @@
 /** The data folder of `dev`: who to be, and where the running `dev` is. */
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** `dev.json`. Client commands beside a running `dev` read it; nobody else may (0600). */
@@ -46,7 +46,8 @@ export function readDevData(folder: string): DevData | undefined {
 export function writeDevData(folder: string, data: DevData): void {
   const path = devFile(folder);
   const next = `${path}.${process.pid}`;
-  writeFileSync(next, `${JSON.stringify(data, undefined, 2)}\n`, { mode: 0o600 });
-  chmodSync(next, 0o600);
+  rmSync(next, { force: true });
+  // A file of ours or none: nobody who can write here gets the secrets through a link that was there before.
+  writeFileSync(next, `${JSON.stringify(data, undefined, 2)}\n`, { flag: 'wx', mode: 0o600 });
   renameSync(next, path);
 }

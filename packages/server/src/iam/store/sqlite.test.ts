@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -25,6 +25,15 @@ describe('the file', () => {
 
   it('is readable by its owner alone, since it holds the signing keys', async () => {
     const file = join(folder, 'state.db');
+    const store = await openSqliteStore({ file, randomBytes });
+    for (const name of ['', '-wal', '-shm']) expect(statSync(file + name).mode & 0o777).toBe(0o600);
+    await store.close();
+  });
+
+  it('is so too when it was there before, by another mode', async () => {
+    const file = join(folder, 'state.db');
+    writeFileSync(file, '');
+    chmodSync(file, 0o644);
     const store = await openSqliteStore({ file, randomBytes });
     for (const name of ['', '-wal', '-shm']) expect(statSync(file + name).mode & 0o777).toBe(0o600);
     await store.close();

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { Kysely, sql } from 'kysely';
 import { auditKeyOf } from './audit-chain.ts';
 import { openNodeSqlite } from './node-sqlite.ts';
@@ -27,7 +27,11 @@ export async function openSqliteStore({
   pollMilliseconds = 200,
 }: SqliteStoreOptions): Promise<Store> {
   // SQLite gives its side files the mode of the main one.
-  if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600));
+  if (file !== ':memory:') {
+    closeSync(openSync(file, 'a', 0o600));
+    // Also one that was copied here: signing keys and hashed secrets are in it.
+    chmodSync(file, 0o600);
+  }
   const sqlite = openNodeSqlite(file);
   const db = new Kysely<Schema>({ dialect: sqlite.dialect });
   const listeners = new Set<(revision: number) => void>();
