@@ -5,17 +5,36 @@ import { parseArgs } from 'node:util';
 import { publish } from './publish.mjs';
 import { serve } from './serve.mjs';
 
-const { values } = parseArgs({
-  options: {
-    pace: { type: 'string', default: '20' },
-    port: { type: 'string', default: '8090' },
-    publish: { type: 'boolean', default: true },
-  },
-  allowNegative: true,
-});
+const USAGE = `Usage: npm run earthquakes -- [--pace N] [--port N] [--no-publish]
+
+  --pace N      earthquakes per second; usually 20
+  --port N      where the page is served; usually 8090, 0 = any
+  --no-publish  only serve the page`;
+
+const values = readArguments();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const pace = Number(values.pace);
 const port = Number(values.port);
 if (!(pace > 0) || !(port >= 0)) fail('--pace and --port are numbers above 0 (--port 0: any free port).');
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        pace: { type: 'string', default: '20' },
+        port: { type: 'string', default: '8090' },
+        publish: { type: 'boolean', default: true },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+      allowNegative: true,
+    }).values;
+  } catch (error) {
+    return fail(`${error.message}\n\n${USAGE}`);
+  }
+}
 
 /** What a running `dev` wrote for programs beside it. */
 function readDev() {

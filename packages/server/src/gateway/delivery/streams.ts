@@ -200,7 +200,7 @@ export class Streams implements Work {
       ending.said?.();
       return;
     } else {
-      const body = errorBody(ending.code, request.requestId, undefined, ending.retryAfter);
+      const body = errorBody(ending.code, request.requestId, undefined, wholeSeconds(ending.retryAfter));
       connection.write(systemFrame({ type: 'error', ...body }));
       ending.said?.();
     }
@@ -310,3 +310,8 @@ const EXPIRED: StreamEnding = { kind: 'error', code: 'TOKEN_EXPIRED', reason: 't
 const UNPROVEN: StreamEnding = { kind: 'error', code: 'AUTH_ERROR', reason: 'authority_lost' };
 
 const ENDS: Readonly<Record<Why, StreamEnding>> = { expired: EXPIRED, unproven: UNPROVEN, slow: SLOW };
+
+/** As in the header of an answer: whole seconds (RFC 9110 section 10.2.3), never fewer. */
+function wholeSeconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.ceil(seconds);
+}
