@@ -18,8 +18,10 @@ import {
   createMetrics,
   createPublicListener,
   type Metrics,
+  observeGateway,
   type ProcessLog,
   type Readiness,
+  readGateway,
   type ServedFile,
   type TlsFiles,
 } from '../listener/index.ts';
@@ -192,8 +194,9 @@ async function openGateway(
     ...(config.tokens.cookie ? { cookieOrigins: config.allowedOrigins } : {}),
     ownLifetimes: { service: config.tokens.serviceLifetimeSeconds, user: config.tokens.userLifetimeSeconds },
     allowPrivateAddresses: config.providers.allowPrivateAddresses,
-    onRefusal: ({ code, reason }) => metrics.refused('gateway', code, reason),
+    observer: observeGateway(metrics),
   });
+  readGateway(metrics, gateway);
   return {
     gateway,
     async close() {

@@ -204,6 +204,8 @@ describe('the change feed', () => {
     set = { keys: [{ ...JWKS.keys[0], kid: 'k2' }] };
     await world.change({ type: 'change', revision: 1, change: { kind: 'provider', id: 'pr_1', provider } });
     expect(await connect()).toBe(invalid);
+    // The stream that the key opened has ended with it.
+    expect(world.seen.ended).toEqual([['cn_1', expect.objectContaining({ code: 'INVALID_TOKEN' })]]);
     set = JWKS;
     await world.change({ type: 'change', revision: 1, change: { kind: 'provider', id: 'pr_1', provider } });
     expect(await connect()).toBe('200 stream');

@@ -31,6 +31,7 @@ import { closeConnection, listConnections, showConnection } from './connections.
 import { EFFECTS, type Effects } from './delivery/effects.ts';
 import type { Delivery } from './delivery/port.ts';
 import { issueTicket } from './issue-ticket.ts';
+import { type GatewayObserver, type GatewayReadings, streamsByExpiry } from './observer.ts';
 import { publish } from './publish.ts';
 import { renew } from './renew.ts';
 import type { Reply } from './reply.ts';
@@ -75,8 +76,8 @@ export interface GatewayOptions {
   readonly timer?: Effects['timer'];
   /** Runs a task in a later phase of this loop turn; `setImmediate` by default. */
   readonly afterTurn?: Effects['afterTurn'];
-  /** Told of each refusal, for metrics. */
-  readonly onRefusal?: (refusal: Refusal) => void;
+  /** Told of what happens, for metrics. */
+  readonly observer?: GatewayObserver;
 }
 
 /** Whether the gateway can serve, and what stands beside that. */
@@ -110,6 +111,8 @@ export interface Gateway {
    */
   refuse(refusal: Refusal, request: ServerRequest, route: Route): Response;
   status(): GatewayStatus;
+  /** What can be measured now. Walks through all streams, so it is for a scrape, not for a request. */
+  readings(): GatewayReadings;
   /** Refuses new streams and publishes, ends the open streams spread over `milliseconds`. */
   drain(milliseconds: number): Promise<void>;
   /** Ends the change feed, flushes what audit holds, cuts what is left. */
@@ -146,8 +149,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 
   function refused(refusal: Refusal, request: ServerRequest, workspace: string, attempt: Attempt): void {
-    options.onRefusal?.(refusal);
-    const { subject } = attempt;
+    const { subject, provider: named } = attempt;
+    const known = subject?.provider ?? named;
+    options.observer?.refused?.(refusal, (known && authority.issuers.nameOf(known)) ?? 'unknown');
     const entry = {
       at: now(),
       kind: 'refuse',
@@ -201,6 +205,17 @@ export function createGateway(options: GatewayOptions): Gateway {
       streams: delivery.streams,
       draining,
     }),
+    readings: () => ({
+      streamsByExpiry: streamsByExpiry(delivery.list(), now()),
+      keySets: [...authority.issuers.keySets()].map(({ provider, keys }) => ({
+        provider,
+        ageSeconds: keys.age / 1000,
+        failures: keys.failedLoads,
+      })),
+      streamsInDoubt: authority.ends.inDoubt,
+      keptDecisions: authority.decisions.kept,
+      feedSilenceSeconds: (monotonic() - authority.feed.lastFrameAt) / 1000,
+    }),
     drain: (milliseconds) => {
       draining = true;
       return delivery.drain(milliseconds);
@@ -216,7 +231,10 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 /** Puts together what the connection flow stands on, and starts the change feed. */
-function makeAuthority(options: GatewayOptions, effects: Effects): Authority & { readonly audit: AuditSpool } {
+function makeAuthority(
+  options: GatewayOptions,
+  effects: Effects,
+): Authority & { readonly audit: AuditSpool; readonly issuers: IssuerDirectory } {
   const { baseUrl, decisions, delivery, log, ownLifetimes, keySets, limits } = options;
   const { now, monotonic } = effects;
   const feed: ChangeFeed = new ChangeFeed({
@@ -236,14 +254,29 @@ function makeAuthority(options: GatewayOptions, effects: Effects): Authority & {
       issuers.put(change.provider);
       // Also how an administrator says that the keys have changed: a removed one must go at once.
       issuers.expireKeys(change.id);
+      endMissingKeys(change.id);
     },
     onSnapshot: ({ revision, sameEpoch, providers }) => {
       own.keys.expire();
       ends.replace(revision, sameEpoch, providers);
+      for (const { id } of providers) endMissingKeys(id);
     },
     onLost: () => ends.lost(),
   });
-  const ends: AccessEnds = new AccessEnds({ feed, delivery, decisions, effects });
+  const { observer } = options;
+  /** Where the provider has taken back a key, its tokens are dead, and so are their streams. */
+  const endMissingKeys = (provider: string): void => {
+    for (const kid of ends.kidsOf(provider))
+      void issuers.hasKey(provider, kid).then((is) => is === false && ends.endKey(provider, kid));
+  };
+  const ends: AccessEnds = new AccessEnds({
+    feed,
+    delivery,
+    decisions,
+    effects,
+    onLag: (milliseconds) => observer?.revoked?.(milliseconds),
+    onCall: (...call) => observer?.called?.('streams', ...call),
+  });
   const own = ownIssuer({
     baseUrl,
     // Our own IAM is near and tells of its changes; an unknown kid may ask it each second.
@@ -271,7 +304,14 @@ function makeAuthority(options: GatewayOptions, effects: Effects): Authority & {
   return {
     issuers,
     feed,
-    decisions: new DecisionQueue({ decisions, feed, effects, cache: new DecisionCache(options.cachedDecisions) }),
+    decisions: new DecisionQueue({
+      decisions,
+      feed,
+      effects,
+      cache: new DecisionCache(options.cachedDecisions),
+      onCache: (kept) => observer?.decided?.(kept),
+      onCall: (...call) => observer?.called?.('connects', ...call),
+    }),
     ends,
     admission: new Admission(limits),
     binding: { baseUrl, proofs: new ProofMemory(monotonic), now },

@@ -12,7 +12,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 import { HeaderFields, type ServerRequest, SILENT } from '../resource-server/index.ts';
 import type { Batch } from './broker/port.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './create-gateway.ts';
-import type { OpenedStream, StreamRequest } from './delivery/port.ts';
+import type { OpenedStream, StreamEnding, StreamRequest } from './delivery/port.ts';
 import type { Reply } from './reply.ts';
 
 export const BASE_URL = 'https://realtime.example';
@@ -90,6 +90,7 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
     checks: [] as CheckRequest[],
     batches: [] as Batch[],
     streams: [] as StreamRequest[],
+    ended: [] as [string, StreamEnding][],
     audit: [] as AuditEntry[],
     bodies: 0,
   };
@@ -172,7 +173,7 @@ export async function gatewayOf(options: Partial<GatewayOptions> = {}, feed: 'li
         seen.streams.push(request);
         return behind.open(request);
       },
-      end: () => false,
+      end: (id, ending) => seen.ended.push([id, ending]) > 0,
       redecide: () => false,
       find: () => undefined,
       list: () => [],

@@ -22,5 +22,6 @@ export type {
   StreamInfo,
   StreamRequest,
 } from './delivery/port.ts';
+export type { GatewayObserver, GatewayReadings } from './observer.ts';
 export type { Reply, StreamReply } from './reply.ts';
 export { isStreamReply } from './reply.ts';

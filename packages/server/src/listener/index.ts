@@ -2,6 +2,7 @@
 export { isLoopbackHost, trustedProxies } from './address.ts';
 export type { ServedFile } from './answers.ts';
 export { isWebOrigin, type OriginPolicy } from './cors.ts';
+export { observeGateway, readGateway } from './gateway-metrics.ts';
 export { createInternalListener, type InternalListener } from './internal.ts';
 export type { AddressLimits } from './limits.ts';
 export { createLog, LOG_LEVELS, type LogLevel, type ProcessLog } from './log.ts';

@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Writes to the sockets of streams, and their bytes. */
 export interface Sent {
@@ -10,8 +10,8 @@ export interface Sent {
 export interface Metrics {
   /** An answer went out. */
   answered(route: string, method: string, status: number): void;
-  /** A request was refused: `reason` is the inner one. */
-  refused(by: 'listener' | 'gateway', code: string, reason: string): void;
+  /** A request was refused: `reason` is the inner one, `provider` the configured name of the token's issuer. */
+  refused(by: 'listener' | 'gateway', code: string, reason: string, provider?: string): void;
   /** The gateway put questions to IAM. */
   asked(checks: number): void;
   /** A stream was attached; the returned function says that it is over. */
@@ -22,11 +22,23 @@ export interface Metrics {
   readonly sent: Sent;
   /** Adds a gauge that is read at each scrape. */
   gauge(name: string, help: string, read: () => number): void;
+  /** Adds a gauge or, by its name, a counter of several series that are read at each scrape. */
+  gauges(name: string, help: string, labels: readonly string[], read: () => readonly Series[]): void;
+  /** Adds a histogram; the returned function takes one value of it. */
+  histogram(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labels?: readonly string[],
+  ): (value: number, labels?: Readonly<Record<string, string>>) => void;
   /** Adds a counter that is read at each scrape. */
   counter(name: string, help: string, read: () => number): void;
   /** The text of `/metrics` and its media type. */
   text(): Promise<{ readonly body: string; readonly type: string }>;
 }
+
+/** One series: its labels and its value. */
+export type Series = readonly [labels: Readonly<Record<string, string>>, value: number];
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
 
@@ -45,8 +57,8 @@ export function createMetrics(): Metrics {
   });
   const refusals = new Counter({
     name: 'centrali_refusals_total',
-    help: 'Refused requests by error code and inner reason',
-    labelNames: ['by', 'code', 'reason'],
+    help: 'Refused requests by error code, inner reason and issuer of the token',
+    labelNames: ['by', 'code', 'reason', 'provider'],
     registers: [register],
   });
   const checks = new Counter({
@@ -54,6 +66,7 @@ export function createMetrics(): Metrics {
     help: 'Questions that the gateway put to IAM',
     registers: [register],
   });
+  const names = new Names();
   const reasons = new Set<string>();
   const known = (reason: string): string => {
     if (reasons.has(reason)) return reason;
@@ -65,7 +78,8 @@ export function createMetrics(): Metrics {
   const metrics: Metrics = {
     answered: (route, method, status) =>
       answers.inc({ route, method: METHODS.has(method) ? method : 'other', status: String(status) }),
-    refused: (by, code, reason) => refusals.inc({ by, code, reason: known(reason) }),
+    refused: (by, code, reason, provider = 'unknown') =>
+      refusals.inc({ by, code, reason: known(reason), provider: names.known(provider) }),
     asked: (count) => checks.inc(count),
     streamOpened() {
       open += 1;
@@ -90,6 +104,33 @@ export function createMetrics(): Metrics {
         }),
       );
     },
+    gauges(name, help, labelNames, read) {
+      register.registerMetric(
+        new (name.endsWith('_total') ? Counter : Gauge)({
+          name,
+          help,
+          labelNames: [...labelNames],
+          registers: [],
+          collect() {
+            this.reset();
+            for (const [labels, value] of read()) {
+              const { provider } = labels;
+              this.inc(provider === undefined ? labels : { ...labels, provider: names.known(provider) }, value);
+            }
+          },
+        }),
+      );
+    },
+    histogram(name, help, buckets, labelNames = []) {
+      const histogram = new Histogram({
+        name,
+        help,
+        buckets: [...buckets],
+        labelNames: [...labelNames],
+        registers: [register],
+      });
+      return (value, labels = {}) => histogram.observe(labels, value);
+    },
     counter(name, help, read) {
       register.registerMetric(
         new Counter({
@@ -111,4 +152,19 @@ export function createMetrics(): Metrics {
   metrics.counter('centrali_stream_writes_total', 'Writes to the sockets of streams', () => sent.writes);
   metrics.counter('centrali_stream_bytes_total', 'Bytes written to the sockets of streams', () => sent.bytes);
   return metrics;
+}
+
+/** Most names of providers with a series of their own. */
+const MAX_NAMES = 200;
+
+/** Names that administrators gave: the first ones, as they are; the rest are `unknown`, so that series stay bounded. */
+class Names {
+  readonly #names = new Set<string>();
+
+  known(name: string): string {
+    if (this.#names.has(name)) return name;
+    if (this.#names.size >= MAX_NAMES) return 'unknown';
+    this.#names.add(name);
+    return name;
+  }
 }

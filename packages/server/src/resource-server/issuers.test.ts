@@ -205,4 +205,32 @@ describe('IssuerDirectory', () => {
     expect(await outcome(await token(key))).toBe('INVALID_TOKEN (signature_invalid)');
     expect(await outcome(await token(impostor))).toBe('pr_1');
   });
+
+  it('says whose token it says it is, within the workspace', async () => {
+    directory.put(provider());
+    const of = async (compact: string, workspace = 'acme') => directory.providerOf(passFormGate(compact), workspace);
+    expect(await of(await token(impostor))).toBe('pr_1');
+    expect(await of(await token(key), 'other')).toBeUndefined();
+    expect(await of(await token(key, { iss: 'https://else.example' }))).toBeUndefined();
+    expect(await of(await token(key, { iss: BASE_URL }))).toBe('centrali');
+    expect(['centrali', 'pr_1', 'pr_2'].map((id) => directory.nameOf(id))).toEqual(['centrali', 'login', undefined]);
+  });
+
+  it('says whether a key is still there, and nothing when that cannot be known', async () => {
+    directory.put(provider());
+    expect(await directory.hasKey('pr_1', 'k1')).toBe(true);
+    expect(await directory.hasKey('pr_2', 'k1')).toBe(false);
+    answers.set(JWKS, () => answer('{"keys":[]}'));
+    directory.expireKeys('pr_1');
+    expect(await directory.hasKey('pr_1', 'k1')).not.toBe(false);
+    const { jwk } = await makeKey('k2');
+    answers.set(JWKS, () => answer(JSON.stringify({ keys: [jwk] })));
+    clock += 60_000;
+    directory.expireKeys('pr_1');
+    expect(await directory.hasKey('pr_1', 'k1')).toBe(false);
+    expect([...directory.keySets()].map((set) => [set.provider, set.keys.failedLoads])).toEqual([
+      ['centrali', 0],
+      ['login', 1],
+    ]);
+  });
 });

@@ -129,6 +129,41 @@ export class IssuerDirectory {
     (provider === own.provider ? own : this.#providers.get(provider)?.issuer)?.keys.expire();
   }
 
+  /** The provider that a token names as its issuer, if the workspace knows it. Nothing of the token is believed. */
+  providerOf({ payload: { iss } }: GatedToken, workspace: string): string | undefined {
+    if (typeof iss !== 'string') return undefined;
+    if (iss === this.#options.own.issuer) return this.#options.own.provider;
+    for (const { record } of this.#byIssuer.get(iss) ?? []) if (record.workspaces.includes(workspace)) return record.id;
+    return undefined;
+  }
+
+  /** The configured name of a provider. */
+  nameOf(provider: string): string | undefined {
+    const { own } = this.#options;
+    return provider === own.provider ? own.provider : this.#providers.get(provider)?.record.name;
+  }
+
+  /**
+   * Whether a provider's keys have one of this name, after they were loaded anew if they had expired; `undefined`
+   * when that cannot be known.
+   */
+  async hasKey(provider: string, kid: string): Promise<boolean | undefined> {
+    const keys = this.#providers.get(provider)?.issuer.keys;
+    try {
+      await keys?.key(kid);
+      return keys !== undefined;
+    } catch (error) {
+      return error instanceof Refusal && error.code === 'INVALID_TOKEN' ? false : undefined;
+    }
+  }
+
+  /** Each key set with the configured name of its issuer. */
+  *keySets(): Iterable<{ readonly provider: string; readonly keys: KeySet }> {
+    const { own } = this.#options;
+    yield { provider: own.provider, keys: own.keys };
+    for (const { record, issuer } of this.#providers.values()) yield { provider: record.name, keys: issuer.keys };
+  }
+
   /**
    * Step 2 of the connection flow: verifies a token for the workspace of the URL.
    *

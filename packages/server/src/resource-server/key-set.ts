@@ -45,6 +45,7 @@ export class KeySet {
   #changes = 0;
   #loadedChanges = 0;
   #failures = 0;
+  #failedLoads = 0;
   #retryAt = Number.NEGATIVE_INFINITY;
   #provokedAt = Number.NEGATIVE_INFINITY;
   #pending: Promise<void> | undefined;
@@ -86,6 +87,16 @@ export class KeySet {
     if (this.#keys?.get(failed.kid)?.material === failed.material && this.#mayBeProvoked()) await this.#reload();
     const now = this.#keys?.get(failed.kid);
     return now && now.material !== failed.material ? now : undefined;
+  }
+
+  /** Milliseconds since the set was loaded; `Infinity`: never. */
+  get age(): number {
+    return this.#monotonic() - this.#loadedAt;
+  }
+
+  /** Loads that have failed since the start. */
+  get failedLoads(): number {
+    return this.#failedLoads;
   }
 
   /** Lets the next `key` load anew: the issuer said that its keys have changed. A load under way does not count. */
@@ -154,6 +165,7 @@ export class KeySet {
       this.#retryAt = Number.NEGATIVE_INFINITY;
     } catch (error) {
       this.#failures += 1;
+      this.#failedLoads += 1;
       const pause = Math.min(MAX_BACK_OFF_MS, 1000 * 2 ** Math.min(this.#failures - 1, 5));
       this.#retryAt = this.#monotonic() + pause;
       this.#onFailure(reasonOf(error));

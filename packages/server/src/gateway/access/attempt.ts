@@ -4,4 +4,6 @@ import type { Subject } from './subject.ts';
 export interface Attempt {
   /** Whose token it is, once signature and workspace have been checked. */
   subject?: Subject;
+  /** The provider whose token it says it is, as far as the workspace knows it. */
+  provider?: string;
 }

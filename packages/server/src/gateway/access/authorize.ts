@@ -25,7 +25,7 @@ import { spent, subjectOfTicket, Tickets } from './tickets.ts';
 
 /** What the flow stands on. */
 export interface Authority {
-  readonly issuers: Pick<IssuerDirectory, 'verify'>;
+  readonly issuers: Pick<IssuerDirectory, 'verify' | 'providerOf'>;
   readonly feed: ChangeFeed;
   readonly decisions: DecisionQueue;
   readonly ends: AccessEnds;
@@ -88,7 +88,7 @@ export async function identify<T>(
   const subject =
     'ticket' in credential
       ? await redeemTicket(authority, credential.ticket, claim.workspace)
-      : await verifyBearer(authority, credential, claim, request);
+      : await verifyBearer(authority, credential, claim, request, attempt);
   attempt.subject = subject;
   return { subject, asked };
 }
@@ -99,8 +99,11 @@ async function verifyBearer(
   bearer: Bearer,
   { workspace, query }: Claim<unknown>,
   request: ServerRequest,
+  attempt: Attempt,
 ): Promise<Subject> {
   const token = passFormGate(bearer.token);
+  const provider = authority.issuers.providerOf(token, workspace);
+  if (provider !== undefined) attempt.provider = provider;
   if (!authority.feed.isReady) throw new Refusal('AUTH_ERROR', 'feed_starting');
   const verified = await authority.issuers.verify(token, workspace, authority.now());
   checkQueryLifetime(bearer, query, verified);

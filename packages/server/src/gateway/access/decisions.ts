@@ -74,7 +74,7 @@ export class DecisionQueue {
   }
 
   /** Decisions that are kept. */
-  get cached(): number {
+  get kept(): number {
     return this.#cache.size;
   }
 

@@ -270,6 +270,20 @@ describe('a provider that says something else', () => {
   });
 });
 
+describe('a key of a provider', () => {
+  it('that is taken back ends what it signed, and nothing of the same name elsewhere', () => {
+    const world = new EndsWorld();
+    world.open({ provider: 'pr_1', kid: 'k1' });
+    world.open({ provider: 'pr_1', kid: 'k2', workspace: 'other' });
+    world.open({ provider: 'pr_2', kid: 'k1' });
+    world.open({ kid: 'k1' });
+    expect([...world.ends.kidsOf('pr_1')].sort()).toEqual(['k1', 'k2']);
+    world.ends.endKey('pr_1', 'k1');
+    expect(world.ended).toEqual([{ id: 'cn_1', code: 'INVALID_TOKEN', reason: 'key_withdrawn' }]);
+    expect([...world.ends.kidsOf('pr_1')]).toEqual(['k2']);
+  });
+});
+
 describe('a snapshot', () => {
   it('ends what it names, and has the rest decided anew', async () => {
     const world = new EndsWorld();

@@ -165,6 +165,16 @@ export class AccessEnds {
     return this.#index.size;
   }
 
+  /** The names of the keys of a provider's tokens that streams live on. */
+  kidsOf(provider: string): ReadonlySet<string> {
+    return this.#index.kidsOf(provider);
+  }
+
+  /** A provider has taken back a key: what it signed ends. */
+  endKey(provider: string, kid: string): void {
+    this.#endAll([...this.#index.onKey(provider, kid)], 'key_withdrawn');
+  }
+
   /** Number of streams that wait for a decision. */
   get inDoubt(): number {
     return this.#recheck.waiting.size;

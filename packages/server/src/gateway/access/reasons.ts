@@ -112,11 +112,21 @@ export class ReasonIndex {
     for (const group of this.#groups.values()) yield* membersOf(group);
   }
 
+  /** The names of the keys of a provider's tokens. */
+  kidsOf(provider: string): ReadonlySet<string> {
+    return new Set([...this.#groups.values()].flatMap((group) => (group.provider === provider ? [group.kid] : [])));
+  }
+
+  /** The streams on tokens that a key has signed. */
+  onKey(provider: string, kid: string): Iterable<Bound> {
+    return this.#grouped((group) => group.provider === provider && group.kid === kid);
+  }
+
   /** The streams that live on what a change names. */
   touchedBy(change: Change): Iterable<Bound> {
     switch (change.kind) {
       case 'key':
-        return this.#grouped((group) => group.provider === OWN_PROVIDER && group.kid === change.kid);
+        return this.onKey(OWN_PROVIDER, change.kid);
       case 'provider':
         return this.#grouped((group) => group.provider === change.id);
       case 'role':
