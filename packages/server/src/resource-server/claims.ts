@@ -61,6 +61,8 @@ export function checkClaims(
   }
   for (const name of rules.required) if (payload[name] === undefined) refuse(`${name}_missing`);
   if (payload.scope !== undefined && typeof payload.scope !== 'string') refuse('scope_malformed');
+  // A logout token or a security event (RFC 8417 section 2.2): it tells of a user, and lets nobody in, whatever its typ.
+  if (payload.events !== undefined) refuse('event_token');
   // A token bound to a key (RFC 9449, RFC 8705) must not pass without the proof of that key.
   if (payload.cnf !== undefined && !(rules.acceptsBound && isThumbprint(payload.cnf))) refuse('bound_token');
   const workspaces = rules.namesWorkspaces ? workspacesOf(payload.workspaces) : undefined;

@@ -213,6 +213,7 @@ describe('claims', () => {
     [{ client_id: '' }, 'client_id_malformed'],
     [{ scope: ['realtime:subscribe'] }, 'scope_malformed'],
     [{ cnf: { jkt: 'x' } }, 'bound_token'],
+    [{ events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, 'event_token'],
     [{ cnf: { 'x5t#S256': 'x' } }, 'bound_token'],
     [{ exp: undefined }, 'exp_malformed'],
     [{ exp: NOW + 0.5 }, 'exp_malformed'],
