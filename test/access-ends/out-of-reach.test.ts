@@ -126,7 +126,7 @@ async function endsOf(streams: readonly EventStream[]): Promise<{ at: number; co
   );
 }
 
-describe.each<[string, () => unknown, () => Promise<unknown> | unknown]>([
+describe.each<[string, () => unknown, () => unknown]>([
   ['frozen by SIGSTOP', () => iam.signal('SIGSTOP'), () => iam.signal('SIGCONT')],
   ['behind a network that is gone', () => link.cut(), () => link.mend()],
   [

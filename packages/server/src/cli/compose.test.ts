@@ -123,7 +123,7 @@ describe('one process', () => {
       message: `Port ${port} is taken.`,
       remedy: 'Choose another: centrali dev --port 0',
     });
-    const internal = { ...Object.assign(new Error(), { code: 'EADDRINUSE', syscall: 'listen', port: 8081 }) };
+    const internal = Object.assign(new Error('taken'), { code: 'EADDRINUSE', syscall: 'listen', port: 8081 });
     expect(startFailure(internal, { port: 8080, internalPort: 8081, again: '--port' })).toMatchObject({
       message: 'Port 8081 is taken.',
       remedy: 'It is the internal one; choose another: --internal-port',

@@ -30,23 +30,23 @@ export function list(text: string, before: string[] | undefined): string[] {
   return [...(before ?? []), ...text.split(',').map((part) => part.trim())].filter((part) => part !== '');
 }
 
-/** Adds every option of the configuration as a flag. */
-export function withConfig(command: Command): Command {
+/** Adds every option of the configuration as a flag; `defaults` are those of the command, where they are its own. */
+export function withConfig(command: Command, defaults: Readonly<Record<string, unknown>> = {}): Command {
   command.addOption(new Option('--config <file>', 'configuration file (see: centrali init)').env('CENTRALI_CONFIG'));
-  for (const setting of SETTINGS) command.addOption(optionFor(setting));
+  for (const setting of SETTINGS) command.addOption(optionFor(setting, defaults[setting.key] ?? setting.fallback));
   command.addOption(
     new Option('--allow-origin <origin>', 'origin of a web page that may read answers; repeatable').argParser(list),
   );
   return command;
 }
 
-function optionFor({ key, flag, kind, text, fallback }: Setting): Option {
+function optionFor({ key, flag, kind, text }: Setting, fallback: unknown): Option {
   const words =
     kind === 'boolean'
       ? `${flag} [true|false]`
       : `${flag} <${kind === 'number' ? 'n' : kind === 'list' ? 'list' : 'value'}>`;
   // Only said here: a default of commander's would win over the variable and the file.
-  const usual = kind === 'list' || kind === 'boolean' || fallback === undefined ? '' : `; usually ${String(fallback)}`;
+  const usual = typeof fallback === 'string' || typeof fallback === 'number' ? `; usually ${fallback}` : '';
   const option = new Option(words, text + usual);
   if (kind === 'list') option.argParser(list);
   if (!SHOWN.has(key)) option.hideHelp();

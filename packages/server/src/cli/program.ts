@@ -44,7 +44,7 @@ Examples:
 }
 
 function addService(program: Command, io: Io): void {
-  withConfig(program.command('dev').description('run everything in one process on this machine'))
+  withConfig(program.command('dev').description('run everything in one process on this machine'), DEV_DEFAULTS)
     .option('--tls', 'TLS with a self-signed certificate, HTTP/2 and HTTP/1.1')
     .option('--json', 'one line of JSON on stdout when ready')
     .addHelpText(

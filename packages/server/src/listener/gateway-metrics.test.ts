@@ -5,7 +5,7 @@ import { observeGateway, readGateway } from './gateway-metrics.ts';
 import { createMetrics } from './metrics.ts';
 
 /** The series of ours, without comments and defaults. */
-const seriesOf = (text: string): string[] => text.split('\n').filter((line) => /^centrali_/.test(line));
+const seriesOf = (text: string): string[] => text.split('\n').filter((line) => line.startsWith('centrali_'));
 
 describe('the metrics of a gateway', () => {
   it('count refusals by code and issuer, decisions, calls and the lag of revocations', async () => {

@@ -106,6 +106,11 @@ describe('AuditSpool', () => {
     await called();
     await spool.close();
     const rows = state.calls.flat().map(({ sub, count }) => [sub, count]);
-    expect(rows).toEqual([...Array(5).fill(['ann', undefined]), ['cy', undefined], ['ann', 45], ['bob', 1]]);
+    expect(rows).toEqual([
+      ...Array.from({ length: 5 }, () => ['ann', undefined]),
+      ['cy', undefined],
+      ['ann', 45],
+      ['bob', 1],
+    ]);
   });
 });
