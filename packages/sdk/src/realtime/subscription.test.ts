@@ -53,6 +53,18 @@ test('the token travels in the query by default, with the selection and no heade
   await request.gone;
 });
 
+test('a block of a name that is not known moves the cursor, and the stream goes on', async () => {
+  const event = JSON.stringify({ event: 'made', data: {} });
+  const connected = JSON.stringify({ type: 'connected', connectionId: 'c-1', resumed: false });
+  const blocks = `event: system\ndata: ${connected}\n\nid: e-1\nevent: later\ndata: 1\n\nid: e-2\ndata: ${event}\n\n`;
+  const fetch = async () => new Response(blocks, { headers: { 'content-type': 'text/event-stream' } });
+  const { realtime } = makeClient({ baseUrl: 'http://127.0.0.1:1', token: 't-1', fetch });
+  const { events, handlers } = noting();
+  const subscription = realtime.subscribe(handlers);
+  expect(await events.next()).toBe('e-2');
+  subscription.unsubscribe();
+});
+
 test('delivery by header', async () => {
   const server = await startServer();
   const { realtime } = makeClient({ baseUrl: server.url, token: 't-1', tokenDelivery: 'header' });

@@ -215,7 +215,7 @@ export function subscribe(context: SubscriptionContext, options: SubscribeOption
       }
       return delivery.put(id, () => options.onEvent(event, { id }));
     }
-    const { type, reason } = system as SystemEvent & { readonly reason: never };
+    const { type, reason } = Object(system) as SystemEvent & { readonly reason: never };
     if (type === 'gap') delivery.put(id, () => options.onGap?.({ reason, id }));
     else if (id && !overlap.size) delivery.put(id);
     if (type === 'error') end(RealtimeError.fromBody(system) ?? new RealtimeError('INTERNAL_ERROR'));
