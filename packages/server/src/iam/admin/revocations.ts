@@ -13,6 +13,12 @@ import { instant, noBody, opaqueId, pageOf, pageQuery, provider, sub, workspaceP
 import { instantOf, instantOrNull } from './instant.ts';
 import { decodeCursor, limitOf, pageFrom } from './page.ts';
 
+/**
+ * Revocations that may be live in one workspace: they are in every gateway's memory and in each snapshot of the feed,
+ * which all workspaces share. Twice what signals may make, so that those leave room for people.
+ */
+const MAX_LIVE = 40_000;
+
 const NAMES = ['jti', 'sub', 'clientId', 'notBefore'] as const;
 
 const revocationBody = z
@@ -109,6 +115,8 @@ export function revocationRoutes(app: AdminApp, services: IamServices): void {
         await authorityOf(tx, caller);
         await mustKnowProvider(tx, workspace, revocation.provider);
         await tx.revocations.prune(at);
+        if ((await tx.revocations.count(workspace, at)) >= MAX_LIVE)
+          throw new Refusal('CONFLICT', 'revocations_too_many', { message: `A workspace has at most ${MAX_LIVE}.` });
         return recordRevocation(tx, {
           revocation,
           expiresAt: await expiryOf(tx, services, revocation, at),
