@@ -21,7 +21,7 @@ it('every acknowledged event reaches every handler once and in order after each 
   console.log(`seed ${seed}: ${JSON.stringify(counts)}`);
   expect(faults(ledgers), `seed ${seed}`).toEqual([]);
   expect(counts.handlers).toBe(12);
-  expect(counts.acknowledged).toBeGreaterThan(100);
+  expect(counts.acknowledged).toBeGreaterThan(20);
   expect(counts.delivered).toBeGreaterThanOrEqual(counts.due);
   // Each stream was broken at least once.
   expect(streams).toBeGreaterThan(12);

