@@ -4,7 +4,7 @@ import { runCrashes } from './crash.ts';
 import { faults, Ledger, total } from './ledger.ts';
 
 it('every acknowledged event reaches every handler once and in order after each kill -9', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const seed = Math.floor(Math.random() * 2 ** 32);
   const { ledgers, streams } = await runCrashes({
