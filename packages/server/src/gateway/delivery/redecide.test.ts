@@ -178,7 +178,7 @@ describe('many ends at once', () => {
     expect(subscribers.every(({ ends }) => ends.length === 1)).toBe(true);
     await world.broker.append({ workspace: 'a', events: [JSON.stringify(order(1))] });
     world.effects.endTurn();
-    expect(said).toBe(1);
+    expect(said).toBe(16);
     await world.effects.settle();
     expect(said).toBe(50);
     for (const { connection } of subscribers) {
