@@ -59,6 +59,7 @@ describe('answers', () => {
     ['a missing decision', [{ ...allowed, decision: undefined }]],
     ['no principal', [{ ...allowed, principal: undefined }]],
     ['a grant that is none', [{ ...allowed, grants: [{}] }]],
+    ['an end that is no time', [{ ...allowed, holdsMs: -1 }]],
     ['fewer than asked', []],
     ['more than asked', [allowed, allowed]],
     ['a bare true', true],

@@ -118,7 +118,8 @@ function isCheckAnswer(value: unknown): value is CheckAnswer {
     grants.every(isGrant) &&
     isStrings(roles) &&
     isStrings(permissions) &&
-    (permissions as Permission[]).every(isPermission)
+    (permissions as Permission[]).every(isPermission) &&
+    (value.holdsMs === undefined || isCount(value.holdsMs))
   );
 }
 

@@ -57,6 +57,8 @@ export type CheckAnswer =
       readonly roles: readonly string[];
       /** Every other permission that the principal holds and the scope lets through. */
       readonly permissions: readonly Permission[];
+      /** How long the answer holds at most, in ms, where its end is known: the secret's grace ends then. */
+      readonly holdsMs?: number;
     }
   | { readonly decision: 'forbidden' | 'revoked'; readonly revision: number; readonly reason: string };
 

@@ -36,6 +36,7 @@ function world(check: (requests: readonly CheckRequest[], signal?: AbortSignal) 
     newestRevision: newest,
     newest: { of: () => feed.newestRevision },
   };
+  const clock = { now: 0 };
   const queue = new DecisionQueue({
     decisions: {
       check: (requests, signal) => {
@@ -44,11 +45,11 @@ function world(check: (requests: readonly CheckRequest[], signal?: AbortSignal) 
       },
     },
     feed,
-    effects: EFFECTS,
+    effects: { ...EFFECTS, monotonic: () => clock.now },
     deadlineMs: 20,
     maxWaiting: 600,
   });
-  return { queue, calls, feed };
+  return { queue, calls, feed, clock };
 }
 
 describe('DecisionQueue', () => {
@@ -59,6 +60,19 @@ describe('DecisionQueue', () => {
     expect(calls.map((requests) => requests.map(({ sub, atLeast }) => `${sub}@${atLeast}`))).toEqual([
       ['a@5', 'b@5', 'c@5'],
     ]);
+  });
+
+  it('keeps what was allowed while the feed is live, and no longer than it holds', async () => {
+    const { queue, calls, feed, clock } = world(async (requests) =>
+      requests.map((request) => ({ ...allowed(request), ...(request.sub === 'ending' ? { holdsMs: 250 } : {}) })),
+    );
+    feed.isLive = true;
+    for (const now of [0, 249, 250]) {
+      clock.now = now;
+      await queue.ask(question('ending'));
+      await queue.ask(question('lasting'));
+    }
+    expect(calls.flat().map(({ sub }) => sub)).toEqual(['ending', 'lasting', 'ending']);
   });
 
   it('asks at most 256 in one call', async () => {

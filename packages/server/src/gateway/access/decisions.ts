@@ -82,9 +82,14 @@ export class DecisionQueue {
     const { feed } = this.#options;
     if (!feed.isLive) return undefined;
     const cached = this.#cache.get(key);
-    if (!cached || isCurrent(feed, question, cached)) return cached;
+    if (!cached || (isCurrent(feed, question, cached) && this.#holds(cached))) return cached;
     this.#cache.delete(key);
     return undefined;
+  }
+
+  /** Counted from before IAM was asked: the end is never later than IAM's. */
+  #holds({ answer, askedAt }: Decided<Allowed>): boolean {
+    return answer.holdsMs === undefined || this.#options.effects.monotonic() - askedAt < answer.holdsMs;
   }
 
   async #enqueue(question: Question): Promise<Decided> {

@@ -126,6 +126,13 @@ describe('a decision', () => {
     expect(reasonOf(current, request)).toBe(expected);
   });
 
+  it('says how long it holds where the secret has an end, and nowhere else', () => {
+    const ending = serviceState({ credential: credential && { ...credential, validUntil: NOW + 250 } });
+    expect(decide(ending, service())).toMatchObject({ decision: 'allowed', holdsMs: 250 });
+    expect(decide(serviceState(), service())).not.toHaveProperty('holdsMs');
+    expect(decide({ ...state(), credential: ending.credential }, ask())).not.toHaveProperty('holdsMs');
+  });
+
   it('blocks a service account that is a blocked member too', () => {
     const blocked = member && { ...member, sub: CLIENT, blocked: true };
     expect(reasonOf(serviceState({ member: blocked }), service())).toBe('forbidden member_blocked');

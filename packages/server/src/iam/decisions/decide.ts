@@ -68,7 +68,14 @@ export function decide(state: DecisionState, request: CheckRequest): CheckAnswer
         held.some((grant) => grant.permission === permission) &&
         scopeAllows(request.scope, permission),
     ),
+    ...holdsUntil(state, request),
   };
+}
+
+/** A token ends with the secret or key that obtained it, whose end may be known ahead. */
+function holdsUntil(state: DecisionState, request: CheckRequest): { readonly holdsMs?: number } {
+  const end = accountOf(state, request) && state.credential?.validUntil;
+  return end == null ? {} : { holdsMs: Math.max(0, end - state.now) };
 }
 
 /** Why the token is dead, if it is: its key, what it was obtained with, its issuer, or a revocation. */
