@@ -20,11 +20,8 @@ import { Admission, type GatewayLimits } from './access/admit.ts';
 import type { Attempt } from './access/attempt.ts';
 import { AuditSpool } from './access/audit.ts';
 import type { Authority } from './access/authorize.ts';
-import { ChangeFeed } from './access/change-feed.ts';
 import { cookieGate } from './access/cookie-origin.ts';
-import { DecisionCache } from './access/decision-cache.ts';
-import { DecisionQueue } from './access/decisions.ts';
-import { AccessEnds } from './access/ends.ts';
+import { followIam } from './access/follow-iam.ts';
 import { Tickets } from './access/tickets.ts';
 import type { Broker } from './broker/port.ts';
 import { closeConnection, listConnections, showConnection } from './connections.ts';
@@ -237,45 +234,18 @@ function makeAuthority(
 ): Authority & { readonly audit: AuditSpool; readonly issuers: IssuerDirectory } {
   const { baseUrl, decisions, delivery, log, ownLifetimes, keySets, limits } = options;
   const { now, monotonic } = effects;
-  const feed: ChangeFeed = new ChangeFeed({
-    decisions,
-    log,
-    effects,
-    onProviders: (providers) => {
-      issuers.replaceAll(providers);
-      // What was said of their keys while the feed was away is not known.
-      for (const { id } of providers) issuers.expireKeys(id);
-    },
-    onChange: (change, revision) => {
-      ends.apply(change, revision);
-      if (change.kind === 'key') own.keys.expire();
-      if (change.kind !== 'provider') return;
-      if (change.provider === null) return issuers.remove(change.id);
-      issuers.put(change.provider);
-      // Also how an administrator says that the keys have changed: a removed one must go at once.
-      issuers.expireKeys(change.id);
-      endMissingKeys(change.id);
-    },
-    onSnapshot: ({ revision, sameEpoch, providers }) => {
-      own.keys.expire();
-      ends.replace(revision, sameEpoch, providers);
-      for (const { id } of providers) endMissingKeys(id);
-    },
-    onLost: () => ends.lost(),
-  });
-  const { observer } = options;
-  /** Where the provider has taken back a key, its tokens are dead, and so are their streams. */
-  const endMissingKeys = (provider: string): void => {
-    for (const kid of ends.kidsOf(provider))
-      void issuers.hasKey(provider, kid).then((is) => is === false && ends.endKey(provider, kid));
-  };
-  const ends: AccessEnds = new AccessEnds({
+  const {
     feed,
-    delivery,
+    ends,
+    decisions: queue,
+  } = followIam({
     decisions,
+    delivery,
     effects,
-    onLag: (milliseconds) => observer?.revoked?.(milliseconds),
-    onCall: (...call) => observer?.called?.('streams', ...call),
+    log,
+    issuers: () => issuers,
+    observer: options.observer,
+    cachedDecisions: options.cachedDecisions,
   });
   const own = ownIssuer({
     baseUrl,
@@ -292,7 +262,7 @@ function makeAuthority(
     ...(ownLifetimes === undefined ? {} : { lifetimes: ownLifetimes }),
   });
   const allowPrivateAddresses = options.allowPrivateAddresses ?? false;
-  const issuers = new IssuerDirectory({
+  const issuers: IssuerDirectory = new IssuerDirectory({
     own,
     acceptsBound: true,
     get: options.get ?? createOutboundGet({ allowPrivateAddresses, timeoutMs: 2000 }),
@@ -304,14 +274,7 @@ function makeAuthority(
   return {
     issuers,
     feed,
-    decisions: new DecisionQueue({
-      decisions,
-      feed,
-      effects,
-      cache: new DecisionCache(options.cachedDecisions),
-      onCache: (kept) => observer?.decided?.(kept),
-      onCall: (...call) => observer?.called?.('connects', ...call),
-    }),
+    decisions: queue,
     ends,
     admission: new Admission(limits),
     binding: { baseUrl, proofs: new ProofMemory(monotonic), now },

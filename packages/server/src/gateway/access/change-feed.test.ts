@@ -162,6 +162,24 @@ describe('ChangeFeed', () => {
     expect([feed.generation, feed.newest.of(['anything'])]).toEqual([2, 3]);
   });
 
+  it('does not believe a node that is behind what it has heard already', async () => {
+    const { feed, next, seen, events } = world();
+    const first = await next();
+    first.push(SNAPSHOT, changed(11, { kind: 'key', kid: 'k1', withdrawn: true }));
+    await seen('key 11');
+    first.end();
+    const second = await next();
+    second.push({ ...SNAPSHOT, revision: 10 });
+    const third = await next();
+    // It asks for what comes after its place, as before.
+    expect(third.position).toEqual({ epoch: 'e1', revision: 11 });
+    expect(feed.isWithdrawn('k1')).toBe(true);
+    expect(events.filter((event) => event.startsWith('snapshot'))).toEqual(['snapshot 10']);
+    third.push({ ...SNAPSHOT, revision: 12 });
+    await seen('snapshot 12 again');
+    expect(feed.isWithdrawn('k1')).toBe(false);
+  });
+
   it('tells once that it is lost', async () => {
     const { events, next, seen } = world();
     const first = await next();

@@ -45,6 +45,8 @@ export class ChangeFeed implements Proof {
   /** Where to go on; undefined: from a snapshot. */
   #position: FeedPosition | undefined;
   #epoch = '';
+  /** The newest revision of the epoch that was heard of. */
+  #heard = 0;
   #ready = false;
   #state: 'starting' | 'live' | 'lost' = 'starting';
   #lastFrameAt = Number.NEGATIVE_INFINITY;
@@ -180,10 +182,12 @@ export class ChangeFeed implements Proof {
     const { onProviders, onChange, onSnapshot } = this.#options;
     const known = this.#position;
     if (frame.type === 'snapshot') {
+      const sameEpoch = frame.epoch === this.#epoch;
+      // A node that is behind the one before: by its word, what has been heard already would be unheard of.
+      if (sameEpoch && frame.revision < this.#heard) return false;
       this.#withdrawn.clear();
       for (const kid of frame.withdrawnKeys) this.#withdrawn.add(kid);
       this.revocations.replaceAll(frame.revocations);
-      const sameEpoch = frame.epoch === this.#epoch;
       if (!sameEpoch) this.#generation += 1;
       this.#epoch = frame.epoch;
       this.newest.reset(frame.revision);
@@ -214,6 +218,7 @@ export class ChangeFeed implements Proof {
   /** `whole`: everything up to now has been said. What was missed meanwhile is said first, and is no proof yet. */
   #seen(position: FeedPosition, whole: boolean): void {
     this.#position = position;
+    this.#heard = position.revision;
     this.#ready = true;
     if (whole) this.#state = 'live';
     if (this.#state === 'live') this.#lastFrameAt = this.#options.effects.monotonic();

@@ -369,6 +369,19 @@ describe('a stream that is not open yet', () => {
   });
 });
 
+describe('a token of a provider', () => {
+  it('opens nothing by a mapping that has changed since it was applied', () => {
+    const world = new EndsWorld();
+    world.snapshot(1, true, [PROVIDER]);
+    const access = (mapping: ProviderRecord['mapping']) =>
+      accessOf({ provider: 'pr_1', mapping, askedAt: world.effects.time });
+    expect(world.ends.bind(access({ ...PROVIDER.mapping }))).toBeDefined();
+    expect(() => world.ends.bind(access({ defaultRole: 'admin' }))).toThrow(
+      expect.objectContaining({ code: 'AUTH_ERROR' }),
+    );
+  });
+});
+
 describe('a renewal', () => {
   it('is put off when something has changed since its token was decided on', () => {
     const world = new EndsWorld();

@@ -74,6 +74,7 @@ export class AccessEnds {
   bind(access: Access): Bound | undefined {
     const { feed, effects } = this.#options;
     if (!this.holds(access)) return undefined;
+    this.#mustStillMap(access);
     const bound = new Bound(access, feed, effects.random());
     this.#index.add(bound);
     if (!feed.isLive) this.#look();
@@ -105,6 +106,7 @@ export class AccessEnds {
    */
   renew(bound: Bound, access: Access): boolean {
     if (!this.holds(access)) return false;
+    this.#mustStillMap(access);
     this.#recheck.drop(bound);
     bound.doubtSince = Number.POSITIVE_INFINITY;
     this.#put(bound, access, 'renewed');
@@ -183,6 +185,12 @@ export class AccessEnds {
   /** Looks after nothing any more. */
   close(): void {
     this.#closed = true;
+  }
+
+  /** By other terms the token would have given other roles: its client asks anew. */
+  #mustStillMap({ token, principal }: Access): void {
+    if (token.mapping && !this.#terms.maps(principal.provider, token.mapping))
+      throw new Refusal('AUTH_ERROR', 'provider_changed');
   }
 
   /** Whether a stream was decided on before a change, so that the decision does not know it. */

@@ -1,4 +1,4 @@
-import type { ProviderRecord } from '@centrali-io/protocol';
+import type { ProviderMapping, ProviderRecord } from '@centrali-io/protocol';
 
 /** What providers say of the tokens that they vouch for, so that it is noticed when they say something else. */
 export class ProviderTerms {
@@ -22,6 +22,12 @@ export class ProviderTerms {
     const ids = new Set(records.map(({ id }) => id));
     for (const id of this.#records.keys()) if (!ids.has(id)) this.#records.delete(id);
     return new Set(records.filter((record) => this.put(record)).map(({ id }) => id));
+  }
+
+  /** Whether a provider still has the mapping that was applied to a token. */
+  maps(id: string, applied: ProviderMapping): boolean {
+    const mapping = this.#records.get(id)?.record.mapping;
+    return mapping === applied || JSON.stringify(mapping) === JSON.stringify(applied);
   }
 
   get(id: string): ProviderRecord | undefined {

@@ -2,6 +2,7 @@ import {
   type AccessTokenClaims,
   OWN_PROVIDER,
   type Permission,
+  type ProviderMapping,
   type ProviderRecord,
   type Scalar,
   scopeOf,
@@ -24,7 +25,9 @@ export interface TokenFacts {
   readonly expiresAt: number;
   /** The scope, split. */
   readonly scope: readonly string[];
-  /** Roles and attributes of the provider's mapping; empty for our own tokens. */
+  /** The provider's mapping as it was applied; absent for our own tokens, and for those that came as a ticket. */
+  readonly mapping?: ProviderMapping;
+  /** Roles and attributes that it gave; empty for our own tokens. */
   readonly mappedRoles: readonly string[];
   readonly attributes: Readonly<Record<string, Scalar>>;
   /** All that the token claims; of a token that was changed for a ticket, what grant filters compare with. */
@@ -57,6 +60,7 @@ export function subjectOf({ claims, issuer, kid }: VerifiedToken): Subject {
       mappedRoles: roles,
       attributes,
       claims,
+      ...(issuer.mapping === undefined ? {} : { mapping: issuer.mapping }),
       ...(claims.jti === undefined ? {} : { jti: claims.jti }),
       ...(claims.client_id === undefined ? {} : { clientId: claims.client_id }),
       ...(claims.cnf?.jkt === undefined ? {} : { jkt: claims.cnf.jkt }),
@@ -83,7 +87,7 @@ export function remapped(token: TokenFacts, workspace: string, provider: Provide
     token.expiresAt / 1000 - token.iat <= maxLifetimeSeconds;
   if (!accepted) throw new Refusal('INVALID_TOKEN', 'provider_changed');
   const { roles, attributes } = mapClaims(mapping, token.claims as AccessTokenClaims);
-  return { ...token, mappedRoles: roles, attributes };
+  return { ...token, mapping, mappedRoles: roles, attributes };
 }
 
 /** The question of step 4. */
