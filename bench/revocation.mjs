@@ -93,9 +93,9 @@ try {
   };
   console.log(`opening ${options.streams} streams`);
   const probe = await startProbe(server, options.rate);
-  for (const [what, make, code] of [
-    ['revocation of a client', account, 'INVALID_TOKEN'],
-    ['role of different users', users, 'FORBIDDEN'],
+  for (const { what, make, code } of [
+    { what: 'revocation of a client', make: account, code: 'INVALID_TOKEN' },
+    { what: 'role of different users', make: users, code: 'FORBIDDEN' },
   ])
     for (const count of [options.few, options.many]) {
       const cause = await make();

@@ -40,7 +40,9 @@ function open(group, token) {
   });
 }
 
-process.on('message', async ({ type, tag, tokens, count }) => {
+process.on('message', (message) => void obey(message));
+
+async function obey({ type, tag, tokens, count }) {
   const group = groups.get(tag) ?? { open: 0, sockets: new Set(), ended: [] };
   groups.set(tag, group);
   if (type === 'report') {
@@ -67,5 +69,5 @@ process.on('message', async ({ type, tag, tokens, count }) => {
   } catch (error) {
     process.send({ type: 'failed', message: String(error) });
   }
-});
+}
 process.on('disconnect', () => process.exit(0));
