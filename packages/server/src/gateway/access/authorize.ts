@@ -105,6 +105,8 @@ async function verifyBearer(
   const provider = authority.issuers.providerOf(token, workspace);
   if (provider !== undefined) attempt.provider = provider;
   if (!authority.feed.isReady) throw new Refusal('AUTH_ERROR', 'feed_starting');
+  // An issuer that nobody here has heard of may have been added since the feed was lost.
+  if (provider === undefined && !authority.feed.isLive) throw new Refusal('AUTH_ERROR', 'feed_lost');
   const verified = await authority.issuers.verify(token, workspace, authority.now());
   checkQueryLifetime(bearer, query, verified);
   await checkBinding(authority.binding, bearer, verified, request);
@@ -127,12 +129,13 @@ async function redeemTicket({ feed, tickets, now }: Authority, ticket: string, w
  * @throws Refusal `INVALID_TOKEN`, `FORBIDDEN`, `WORKSPACE_MISMATCH`, `AUTH_ERROR`
  */
 export async function decide(
-  { decisions }: Pick<Authority, 'decisions'>,
+  { decisions, ends }: Pick<Authority, 'decisions' | 'ends'>,
   subject: Subject,
   workspace: string,
   permission: Permission,
 ): Promise<Access> {
   const { answer, ...of } = await decisions.ask(questionOf(subject, workspace, permission));
+  if (answer.decision === 'forbidden' && !ends.isKnown(subject)) throw new Refusal('AUTH_ERROR', 'provider_changed');
   if (answer.decision !== 'allowed') throw refusalOf(answer, permission, 'request');
   return accessOf(subject, workspace, permission, { answer, ...of });
 }
@@ -157,7 +160,7 @@ const REPEATS = 3;
  * @throws Refusal as `decide`, and what `take` throws
  */
 export async function whileItHolds<T>(
-  authority: Pick<Authority, 'decisions'>,
+  authority: Pick<Authority, 'decisions' | 'ends'>,
   access: Access,
   take: (access: Access) => T | undefined,
 ): Promise<T> {

@@ -1,3 +1,4 @@
+import { OWN_PROVIDER } from '@centrali-io/protocol';
 import type { Refusal } from '../../resource-server/index.ts';
 import type { Hold } from '../delivery/port.ts';
 import type { Access } from './access.ts';
@@ -21,6 +22,14 @@ export interface ReasonGroup {
 export interface Proof {
   /** When the last frame came, monotonic ms: up to then every change is known. */
   readonly lastFrameAt: number;
+}
+
+/**
+ * When it was last known that the reasons of an access hold, monotonic ms. What a provider's mapping gives is
+ * known from the feed alone: an answer of IAM is about roles by a mapping that may not be the provider's any more.
+ */
+export function provenAt({ principal, askedAt }: Access, { lastFrameAt }: Proof): number {
+  return principal.provider === OWN_PROVIDER ? Math.max(lastFrameAt, askedAt) : lastFrameAt;
 }
 
 /**
@@ -60,7 +69,7 @@ export class Bound implements Hold {
 
   /** When it was last known that its reasons hold, monotonic ms. */
   get provenAt(): number {
-    return Math.max(this.#proof.lastFrameAt, this.access.askedAt);
+    return provenAt(this.access, this.#proof);
   }
 
   /** Monotonic ms: nothing may be written from then on, unless a proof comes before. */

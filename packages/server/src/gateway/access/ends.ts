@@ -4,7 +4,7 @@ import { Refusal } from '../../resource-server/index.ts';
 import type { Effects } from '../delivery/effects.ts';
 import type { Delivery, StreamEnding } from '../delivery/port.ts';
 import { type Access, accessOf } from './access.ts';
-import { Bound, SPREAD_MS, UNPROVEN_MS } from './bound.ts';
+import { Bound, provenAt, SPREAD_MS, UNPROVEN_MS } from './bound.ts';
 import type { ChangeFeed } from './change-feed.ts';
 import { isCurrent } from './decisions.ts';
 import { ProviderTerms } from './provider-terms.ts';
@@ -13,7 +13,7 @@ import { ReasonIndex } from './reasons.ts';
 import { Recheck } from './recheck.ts';
 import { refusalOf } from './refusal-of.ts';
 import type { Rpc } from './rpc-call.ts';
-import { remapped } from './subject.ts';
+import { remapped, type Subject } from './subject.ts';
 
 /** What `AccessEnds` is made from. */
 export interface AccessEndsOptions extends Omit<Rpc, 'effects'> {
@@ -59,12 +59,17 @@ export class AccessEnds {
    */
   holds(access: Access): boolean {
     const { feed, effects } = this.#options;
-    const { workspace, principal, token, roles, generation, revision, askedAt } = access;
+    const { workspace, principal, token, roles, generation, revision } = access;
     const question = { ...token, workspace, provider: principal.provider, sub: principal.sub };
     return (
       isCurrent(feed, question, { generation, answer: { revision, roles } }) &&
-      effects.monotonic() - Math.max(feed.lastFrameAt, askedAt) < UNPROVEN_MS - SPREAD_MS
+      effects.monotonic() - provenAt(access, feed) < UNPROVEN_MS - SPREAD_MS
     );
+  }
+
+  /** Whether a denial may be believed: it may come of roles by a mapping that is not the provider's any more. */
+  isKnown(subject: Pick<Subject, 'provider' | 'token'>): boolean {
+    return subject.token.mapping === undefined || (this.#options.feed.isLive && this.#maps(subject));
   }
 
   /**
@@ -157,9 +162,9 @@ export class AccessEnds {
     }
   }
 
-  /** The feed is away: from now on streams have to be proved one by one. */
+  /** The feed is away: from now on streams have to be proved one by one. At once, for a process that stood still. */
   lost(): void {
-    this.#look();
+    this.#lookNow();
   }
 
   /** Number of streams that are bound. */
@@ -189,8 +194,11 @@ export class AccessEnds {
 
   /** By other terms the token would have given other roles: its client asks anew. */
   #mustStillMap({ token, principal }: Access): void {
-    if (token.mapping && !this.#terms.maps(principal.provider, token.mapping))
-      throw new Refusal('AUTH_ERROR', 'provider_changed');
+    if (!this.#maps({ provider: principal.provider, token })) throw new Refusal('AUTH_ERROR', 'provider_changed');
+  }
+
+  #maps({ provider, token }: Pick<Subject, 'provider' | 'token'>): boolean {
+    return token.mapping === undefined || this.#terms.maps(provider, token.mapping);
   }
 
   /** Whether a stream was decided on before a change, so that the decision does not know it. */
@@ -281,20 +289,29 @@ export class AccessEnds {
     this.#looking = true;
     this.#options.effects.timer(LOOK_EACH, () => {
       this.#looking = false;
-      const { feed, effects } = this.#options;
-      const now = effects.monotonic();
-      const away = !feed.isLive;
-      for (const bound of [...(away ? this.#index.all() : this.#recheck.waiting)]) {
-        if (now >= bound.until) this.#end(bound, this.#unproven());
-        else if (now - bound.provenAt >= ASK_AFTER) this.#recheck.add(bound);
-      }
-      if ((away && this.#index.size > 0) || this.#recheck.waiting.size > 0) this.#look();
+      this.#lookNow();
     });
+  }
+
+  #lookNow(): void {
+    const { feed, effects } = this.#options;
+    const now = effects.monotonic();
+    const away = !feed.isLive;
+    for (const bound of [...(away ? this.#index.all() : this.#recheck.waiting)]) {
+      if (now >= bound.until) this.#end(bound, this.#unproven());
+      // An answer proves nothing of a provider's users: see `provenAt`.
+      else if (now - bound.provenAt >= ASK_AFTER && isOwn(bound.access)) this.#recheck.add(bound);
+    }
+    if ((away && this.#index.size > 0) || this.#recheck.waiting.size > 0) this.#look();
   }
 
   #unproven(): Refusal {
     return new Refusal('AUTH_ERROR', 'authority_lost', { retryAfter: 1 + this.#options.effects.random() * 4 });
   }
+}
+
+function isOwn({ principal }: Access): boolean {
+  return principal.provider === OWN_PROVIDER;
 }
 
 function invalid(reason: string): Refusal {

@@ -66,7 +66,12 @@ export class Streams implements Work {
       if (this.#lingering.has(stream) && stream.ending) this.#say(stream, stream.ending);
     });
     this.#wheel = new TimeWheel<Stream>(effects, (items) => {
-      this.#due.push(...items);
+      const now = effects.monotonic();
+      for (const stream of items) {
+        // What the socket of a dead token holds is dropped now: the kernel may take it before the end of this turn.
+        if (now >= stream.expiresAt && stream.unsentBytes > 0) this.#lookAfter(stream);
+        else this.#due.push(stream);
+      }
       this.hub.turn.add(this);
     });
   }
@@ -137,7 +142,8 @@ export class Streams implements Work {
     stream.ending = ending;
     if (stream.connection) this.#lingering.add(stream);
     this.#over(stream, ending.reason, ending.kind === 'error' ? ending.code : undefined);
-    if (stream.connection && words === 'soon') this.#farewells.add(stream);
+    // What its socket holds is dropped now: the kernel may take it before the end of this turn.
+    if (words === 'soon' && stream.connection && stream.unsentBytes === 0) this.#farewells.add(stream);
     else if (stream.connection) this.#say(stream, ending);
     return true;
   }
