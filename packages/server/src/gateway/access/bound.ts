@@ -45,8 +45,13 @@ export class Bound implements Hold {
   fate: Refusal | undefined;
   /** Its access was swapped before it had a name. */
   swapped = false;
-  /** Since when a change of its reasons has not been decided on, monotonic ms; `Infinity`: there is none. */
+  /**
+   * Since when its reasons may have changed without a decision, monotonic ms: from the last frame of the feed
+   * before the change, since it may have come at any moment after that. `Infinity`: they have not.
+   */
   doubtSince: number = Number.POSITIVE_INFINITY;
+  /** When the feed told of that, monotonic ms. */
+  toldAt: number = Number.POSITIVE_INFINITY;
   /** Waits for its next decision, or is being asked about. */
   queued = false;
   over = false;

@@ -186,6 +186,19 @@ describe('what is decided anew', () => {
     expect(world.redecided).toMatchObject([{ access: { revision: 3 } }]);
   });
 
+  it('is in doubt from the last frame before the change: it may be that old', async () => {
+    const world = new EndsWorld();
+    const bound = world.open();
+    await world.effects.pass(1500);
+    world.gate = () => Promise.reject(new Error('down'));
+    const { lastFrameAt } = world.feed;
+    world.feed.revision = 2;
+    world.feed.newest.note(MEMBER, 2);
+    world.ends.apply(MEMBER, 2);
+    world.feed.lastFrameAt = world.effects.time;
+    expect(bound.until).toBe(lastFrameAt + 4500);
+  });
+
   it('ends what nobody can decide on within the bound, and keeps the rest', async () => {
     const world = new EndsWorld();
     world.open();
@@ -379,6 +392,39 @@ describe('a token of a provider', () => {
     expect(() => world.ends.bind(access({ defaultRole: 'admin' }))).toThrow(
       expect.objectContaining({ code: 'AUTH_ERROR' }),
     );
+  });
+});
+
+describe('a change that the decision about a renewed token knew already', () => {
+  it('ends the stream all the same when it names a token before', () => {
+    const world = new EndsWorld();
+    const bound = world.open({ jti: 'j1' });
+    world.ends.renew(bound, accessOf({ jti: 'j2', revision: 2, askedAt: 1000 }));
+    world.change(revocation({ jti: 'j1' }));
+    expect(world.ended).toMatchObject([{ reason: 'token_revoked' }]);
+  });
+
+  it('has the mapping of a provider applied anew all the same', async () => {
+    const world = new EndsWorld();
+    world.snapshot(1, true, [PROVIDER]);
+    world.open({ ...EXTERNAL, mappedRoles: ['admin'], revision: 2 });
+    const mapping = { roles: { path: 'role', values: { boss: 'viewer' } } };
+    world.change({ kind: 'provider', id: 'pr_1', provider: { ...PROVIDER, mapping } });
+    await world.effects.settle();
+    expect(world.calls).toMatchObject([[{ mappedRoles: ['viewer'] }]]);
+  });
+
+  it('does both for a snapshot', async () => {
+    const world = new EndsWorld();
+    world.snapshot(1, true, [PROVIDER]);
+    const bound = world.open({ jti: 'j1' });
+    world.open({ ...EXTERNAL, mappedRoles: ['admin'], revision: 9 });
+    world.ends.renew(bound, accessOf({ jti: 'j2', revision: 9, askedAt: 1000 }));
+    world.feed.revocations.add({ workspace: null, provider: 'centrali', jti: 'j1' });
+    world.snapshot(5, true, [{ ...PROVIDER, mapping: { defaultRole: 'viewer' } }]);
+    expect(world.ended).toMatchObject([{ id: 'cn_1', reason: 'token_revoked' }]);
+    await world.effects.settle();
+    expect(world.calls).toMatchObject([[{ mappedRoles: ['viewer'] }]]);
   });
 });
 

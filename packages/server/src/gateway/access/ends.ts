@@ -114,6 +114,7 @@ export class AccessEnds {
     this.#mustStillMap(access);
     this.#recheck.drop(bound);
     bound.doubtSince = Number.POSITIVE_INFINITY;
+    bound.toldAt = Number.POSITIVE_INFINITY;
     this.#put(bound, access, 'renewed');
     return true;
   }
@@ -123,7 +124,9 @@ export class AccessEnds {
     const changed = change.kind === 'provider' && this.#noteProvider(change.id, change.provider);
     if (change.kind === 'revocation-lifted' || (change.kind === 'key' && !change.withdrawn)) return;
     // A list of its own: ending a stream takes it out of the index.
-    const touched = [...this.#index.touchedBy(change)].filter((bound) => this.#isBefore(bound, revision));
+    const touched = [...this.#index.touchedBy(change)].filter(
+      (bound) => changed || this.#isBefore(bound, revision) || isOfEarlier(bound, change),
+    );
     if (touched.length === 0) return;
     switch (change.kind) {
       case 'revocation':
@@ -148,16 +151,18 @@ export class AccessEnds {
     const { feed } = this.#options;
     const changed = this.#terms.replaceAll(providers);
     for (const bound of [...this.#index.all()]) {
-      if (sameEpoch && bound.access.revision >= revision) continue;
       const { workspace, principal, token } = bound.access;
       const { provider, sub } = principal;
       const own = provider === OWN_PROVIDER;
       const record = own ? undefined : this.#terms.get(provider);
-      if (own && feed.isWithdrawn(token.kid)) this.#end(bound, invalid('key_withdrawn'));
+      // What its decision cannot have known: the tokens before, and what the provider says of them.
+      if (this.#isEarlierRevoked(bound)) this.#end(bound, invalid('token_revoked'));
+      else if (record && changed.has(provider)) this.#judge(bound, record, true);
+      else if (sameEpoch && bound.access.revision >= revision) continue;
+      else if (own && feed.isWithdrawn(token.kid)) this.#end(bound, invalid('key_withdrawn'));
       else if (!own && !record) this.#end(bound, invalid('provider_removed'));
-      else if (this.#isRevoked(bound, { ...token, workspace, provider, sub }))
+      else if (feed.revocations.covers({ ...token, workspace, provider, sub }))
         this.#end(bound, invalid('token_revoked'));
-      else if (record) this.#judge(bound, record, changed.has(provider));
       else this.#doubt(bound);
     }
   }
@@ -206,10 +211,9 @@ export class AccessEnds {
     return access.generation !== this.#options.feed.generation || access.revision < revision;
   }
 
-  #isRevoked(bound: Bound, names: Parameters<ChangeFeed['revocations']['covers']>[0]): boolean {
+  #isEarlierRevoked({ earlier, access: { principal, workspace } }: Bound): boolean {
     const { revocations } = this.#options.feed;
-    if (revocations.covers(names)) return true;
-    for (const jti of bound.earlier ?? []) if (revocations.names(names.provider, jti, names.workspace)) return true;
+    for (const jti of earlier ?? []) if (revocations.names(principal.provider, jti, workspace)) return true;
     return false;
   }
 
@@ -233,7 +237,9 @@ export class AccessEnds {
   }
 
   #doubt(bound: Bound): void {
-    bound.doubtSince = Math.min(bound.doubtSince, this.#options.effects.monotonic());
+    const { feed, effects } = this.#options;
+    bound.doubtSince = Math.min(bound.doubtSince, feed.lastFrameAt);
+    bound.toldAt = Math.min(bound.toldAt, effects.monotonic());
     this.#recheck.add(bound);
     this.#look();
   }
@@ -251,6 +257,7 @@ export class AccessEnds {
       return this.#end(bound, error);
     }
     bound.doubtSince = Number.POSITIVE_INFINITY;
+    bound.toldAt = Number.POSITIVE_INFINITY;
     const same = JSON.stringify(next.grants) === JSON.stringify(access.grants);
     this.#put(bound, same ? { ...next, grants: access.grants } : next, 'silently');
   }
@@ -269,10 +276,10 @@ export class AccessEnds {
 
   #end(bound: Bound, refusal: Refusal): void {
     const { delivery, effects, onLag } = this.#options;
-    const { connectionId, doubtSince } = bound;
+    const { connectionId, toldAt } = bound;
     bound.fate ??= refusal;
     if (connectionId === undefined) return;
-    const since = Math.min(doubtSince, effects.monotonic());
+    const since = Math.min(toldAt, effects.monotonic());
     const ending: StreamEnding = {
       kind: 'error',
       code: refusal.code,
@@ -308,6 +315,13 @@ export class AccessEnds {
   #unproven(): Refusal {
     return new Refusal('AUTH_ERROR', 'authority_lost', { retryAfter: 1 + this.#options.effects.random() * 4 });
   }
+}
+
+/** Whether a change ends a token that the stream lived on before: the decision about the present one did not look at it. */
+function isOfEarlier({ earlier }: Bound, change: Change): boolean {
+  return (
+    change.kind === 'revocation' && change.revocation.jti !== undefined && earlier?.has(change.revocation.jti) === true
+  );
 }
 
 function isOwn({ principal }: Access): boolean {

@@ -66,10 +66,9 @@ export class Streams implements Work {
       if (this.#lingering.has(stream) && stream.ending) this.#say(stream, stream.ending);
     });
     this.#wheel = new TimeWheel<Stream>(effects, (items) => {
-      const now = effects.monotonic();
       for (const stream of items) {
         // What the socket of a dead token holds is dropped now: the kernel may take it before the end of this turn.
-        if (now >= stream.expiresAt && stream.unsentBytes > 0) this.#lookAfter(stream);
+        if (stream.unsentBytes > 0) this.#lookAfter(stream);
         else this.#due.push(stream);
       }
       this.hub.turn.add(this);

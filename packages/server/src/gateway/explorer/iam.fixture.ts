@@ -116,7 +116,7 @@ export class SimulatedIam {
     const { revision } = this;
     this.truth.push({ at: this.#scheduler.time, state: next });
     for (const node of this.#nodes)
-      this.#scheduler.post(this.#random.int(0, this.#network.lag), () => this.#learn(node, epoch, revision));
+      this.#scheduler.elsewhere(this.#random.int(0, this.#network.lag), () => this.#learn(node, epoch, revision));
   }
 
   /** Goes back to an earlier state, as after a restore from a backup: another epoch. */
@@ -240,7 +240,7 @@ export class SimulatedIam {
         const answers = requests.map((request) => answerOf(state, revision, request));
         this.#scheduler.post(this.#latency(), () => this.#passing(node, () => resolve(answers), lose));
       };
-      this.#scheduler.post(this.#latency(), () => this.#passing(node, decide, lose));
+      this.#scheduler.elsewhere(this.#latency(), () => this.#passing(node, decide, lose));
     });
   }
 
@@ -259,14 +259,14 @@ export class SimulatedIam {
     const beat = (): void => {
       if (feed.closed) return;
       this.#passing(node, () => this.#pump(node, feed, true));
-      this.#scheduler.timer(1000, beat);
+      this.#scheduler.elsewhere(1000, beat);
     };
     const open = (): void => {
       if (feed.closed) return;
       node.feeds.add(feed);
       beat();
     };
-    this.#scheduler.post(this.#latency(), () => this.#passing(node, open, () => this.#close(node, feed, true)));
+    this.#scheduler.elsewhere(this.#latency(), () => this.#passing(node, open, () => this.#close(node, feed, true)));
     try {
       for (;;) {
         for (let frame = feed.inbox.shift(); frame; frame = feed.inbox.shift()) yield frame;

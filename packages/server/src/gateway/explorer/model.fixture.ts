@@ -103,13 +103,21 @@ export interface Lives {
   readonly jtis: ReadonlySet<string>;
 }
 
-/** The grants of a permission that whoever lives on this has by the state: the truth, without any cache or mapping of old. */
-export function trueGrants(state: State, { workspace, token, jtis }: Lives, permission: string): readonly Grant[] {
+/**
+ * The grants of a permission that whoever lives on this has by the state: the truth, without any cache.
+ * `mapping`: the state whose mapping counts, if it is another one.
+ */
+export function trueGrants(
+  state: State,
+  { workspace, token, jtis }: Lives,
+  permission: string,
+  mapping: State = state,
+): readonly Grant[] {
   if (!token.workspaces.includes(workspace)) return [];
   if (whyDead(state, workspace, token, jtis)) return [];
   const roles = rolesOf(state, workspace, token.provider, token.sub);
   if (!roles) return [];
-  const mapped = token.provider === 'centrali' ? [] : [state.mapped[workspace] ?? ''];
+  const mapped = token.provider === 'centrali' ? [] : [mapping.mapped[workspace] ?? ''];
   return grantsOf(state, workspace, [...roles, ...mapped], permission);
 }
 

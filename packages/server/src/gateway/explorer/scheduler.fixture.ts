@@ -7,7 +7,8 @@ interface Task {
   readonly run: () => void;
   /** Tasks of one channel keep their order: they are bytes of one connection. */
   readonly channel: string | undefined;
-  readonly isTimer: boolean;
+  /** A timer of the gateway, something that comes to it, or something that happens elsewhere. */
+  readonly kind: 'timer' | 'message' | 'elsewhere';
   cancelled: boolean;
 }
 
@@ -44,7 +45,7 @@ export class Scheduler implements Effects {
   }
 
   timer(milliseconds: number, task: () => void): () => void {
-    const timer = this.#add(this.time + Math.ceil(Math.max(0, milliseconds)), task, undefined, true);
+    const timer = this.#add(this.time + Math.ceil(Math.max(0, milliseconds)), task, undefined, 'timer');
     return () => {
       timer.cancelled = true;
     };
@@ -60,8 +61,28 @@ export class Scheduler implements Effects {
     this.#add(at, run, channel);
   }
 
-  #add(at: number, run: () => void, channel?: string, isTimer = false): Task {
-    const task: Task = { at, order: this.#order++, run, channel, isTimer, cancelled: false };
+  /** Lets something happen in another process after a while. */
+  elsewhere(milliseconds: number, run: () => void): void {
+    this.#add(this.time + milliseconds, run, undefined, 'elsewhere');
+  }
+
+  /** The gateway's loop stands still for a while, in which the other processes go on. */
+  stall(milliseconds: number): void {
+    const until = this.time + milliseconds;
+    for (;;) {
+      const next = this.#tasks
+        .filter(({ at, kind, cancelled }) => kind === 'elsewhere' && !cancelled && at <= until)
+        .toSorted((a, b) => a.at - b.at)[0];
+      if (!next) break;
+      this.#tasks.splice(this.#tasks.indexOf(next), 1);
+      this.time = Math.max(this.time, next.at);
+      next.run();
+    }
+    this.time = until;
+  }
+
+  #add(at: number, run: () => void, channel?: string, kind: Task['kind'] = 'message'): Task {
+    const task: Task = { at, order: this.#order++, run, channel, kind, cancelled: false };
     this.#tasks.push(task);
     return task;
   }
@@ -80,7 +101,7 @@ export class Scheduler implements Effects {
       due = this.#tasks.filter(({ at }) => at <= next);
     }
     // A loop that was stalled begins its next turn with the timers that are overdue.
-    const overdue = due.filter(({ at, isTimer }) => isTimer && at < this.time);
+    const overdue = due.filter(({ at, kind }) => kind === 'timer' && at < this.time);
     const chosen = this.#random.pick(overdue.length > 0 ? overdue : due);
     const task =
       chosen.channel === undefined
