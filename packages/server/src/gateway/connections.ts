@@ -1,7 +1,8 @@
 import { writePrincipal } from '@centrali-io/protocol';
 import { ERROR_HEADERS, Refusal, type ServerRequest } from '../resource-server/index.ts';
 import type { Attempt } from './access/attempt.ts';
-import { type Authority, authorize } from './access/authorize.ts';
+import type { Authority } from './access/authority.ts';
+import { authorize } from './access/authorize.ts';
 import type { Delivery, StreamInfo } from './delivery/port.ts';
 import { badParameter, onlyKnown } from './parameters.ts';
 import type { Place } from './routes.ts';

@@ -19,7 +19,7 @@ import {
 import { Admission, type GatewayLimits } from './access/admit.ts';
 import type { Attempt } from './access/attempt.ts';
 import { AuditSpool } from './access/audit.ts';
-import type { Authority } from './access/authorize.ts';
+import type { Authority } from './access/authority.ts';
 import { cookieGate } from './access/cookie-origin.ts';
 import { followIam } from './access/follow-iam.ts';
 import { Tickets } from './access/tickets.ts';

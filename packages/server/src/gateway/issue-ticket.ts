@@ -1,6 +1,7 @@
 import { ERROR_HEADERS, type ServerRequest } from '../resource-server/index.ts';
 import type { Attempt } from './access/attempt.ts';
-import { type Authority, admit, decide, identify } from './access/authorize.ts';
+import type { Authority } from './access/authority.ts';
+import { admit, decide, identify } from './access/authorize.ts';
 import { onlyKnown } from './parameters.ts';
 import type { Place } from './routes.ts';
 import { refuseBody } from './selection.ts';

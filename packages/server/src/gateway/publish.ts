@@ -9,8 +9,10 @@ import {
 import { ERROR_HEADERS, Refusal, type ServerRequest } from '../resource-server/index.ts';
 import type { Access } from './access/access.ts';
 import type { Attempt } from './access/attempt.ts';
-import { type Authority, authorize, whileItHolds } from './access/authorize.ts';
+import type { Authority } from './access/authority.ts';
+import { authorize } from './access/authorize.ts';
 import { bindGrants, coversEvent } from './access/grants.ts';
+import { whileItHolds } from './access/while-it-holds.ts';
 import { type Batch, type Broker, BrokerUnavailable, IdempotencyConflict } from './broker/port.ts';
 import { idempotencyKeyOf, notationOf, readEvents } from './event-batch.ts';
 import { onlyKnown } from './parameters.ts';

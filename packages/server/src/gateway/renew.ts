@@ -1,9 +1,11 @@
 import { OWN_PROVIDER, principalKey } from '@centrali-io/protocol';
 import { ERROR_HEADERS, Refusal, type ServerRequest } from '../resource-server/index.ts';
 import type { Attempt } from './access/attempt.ts';
-import { type Authority, admit, decide, identify, whileItHolds } from './access/authorize.ts';
+import type { Authority } from './access/authority.ts';
+import { admit, decide, identify } from './access/authorize.ts';
 import { Bound } from './access/bound.ts';
 import type { Subject } from './access/subject.ts';
+import { whileItHolds } from './access/while-it-holds.ts';
 import { noConnection } from './connections.ts';
 import type { Delivery, StreamInfo } from './delivery/port.ts';
 import { onlyKnown } from './parameters.ts';

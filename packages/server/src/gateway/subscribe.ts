@@ -3,7 +3,9 @@ import { type QueryTokenPolicy, Refusal, retryAfterOf, type ServerRequest } from
 import type { Access } from './access/access.ts';
 import type { Slot } from './access/admit.ts';
 import type { Attempt } from './access/attempt.ts';
-import { type Authority, authorize, whileItHolds } from './access/authorize.ts';
+import type { Authority } from './access/authority.ts';
+import { authorize } from './access/authorize.ts';
+import { whileItHolds } from './access/while-it-holds.ts';
 import type { Delivery, StreamEnd } from './delivery/port.ts';
 import type { Reply } from './reply.ts';
 import { readSubscription } from './selection.ts';

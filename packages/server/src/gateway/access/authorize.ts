@@ -1,41 +1,12 @@
 /** The connection flow, for every route that takes a bearer. Cheap checks first; the first failure ends it; any doubt denies. */
 import type { Permission } from '@centrali-io/protocol';
-import {
-  type Bearer,
-  checkWorkspace,
-  type IssuerDirectory,
-  passFormGate,
-  Refusal,
-  readCredential,
-  type ServerRequest,
-  type Ways,
-} from '../../resource-server/index.ts';
+import { Refusal, readCredential, type ServerRequest, type Ways } from '../../resource-server/index.ts';
 import { type Access, accessOf } from './access.ts';
-import type { Admission } from './admit.ts';
 import type { Attempt } from './attempt.ts';
-import type { AuditSpool } from './audit.ts';
-import { type BindingParts, checkBinding } from './binding.ts';
-import type { ChangeFeed } from './change-feed.ts';
-import type { DecisionQueue } from './decisions.ts';
-import type { AccessEnds } from './ends.ts';
-import { checkQueryLifetime } from './query-token.ts';
+import type { Authority } from './authority.ts';
 import { refusalOf } from './refusal-of.ts';
-import { questionOf, type Subject, subjectOf } from './subject.ts';
-import { spent, subjectOfTicket, Tickets } from './tickets.ts';
-
-/** What the flow stands on. */
-export interface Authority {
-  readonly issuers: Pick<IssuerDirectory, 'verify' | 'providerOf'>;
-  readonly feed: ChangeFeed;
-  readonly decisions: DecisionQueue;
-  readonly ends: AccessEnds;
-  readonly admission: Admission;
-  readonly audit: Pick<AuditSpool, 'isFull' | 'add'>;
-  readonly tickets: Tickets;
-  readonly binding: BindingParts;
-  /** Wall clock, ms. */
-  readonly now: () => number;
-}
+import { questionOf, type Subject } from './subject.ts';
+import { redeemTicket, verifyBearer } from './verify-credential.ts';
 
 /** What a route asks of steps 0 to 3: by which ways it takes a credential, beside the header. */
 export interface Claim<T> extends Ways {
@@ -93,36 +64,6 @@ export async function identify<T>(
   return { subject, asked };
 }
 
-/** Form, then the key set of its issuer in this workspace, signature, claims; then the workspace. */
-async function verifyBearer(
-  authority: Authority,
-  bearer: Bearer,
-  { workspace, query }: Claim<unknown>,
-  request: ServerRequest,
-  attempt: Attempt,
-): Promise<Subject> {
-  const token = passFormGate(bearer.token);
-  const provider = authority.issuers.providerOf(token, workspace);
-  if (provider !== undefined) attempt.provider = provider;
-  if (!authority.feed.isReady) throw new Refusal('AUTH_ERROR', 'feed_starting');
-  // An issuer that nobody here has heard of may have been added since the feed was lost.
-  if (provider === undefined && !authority.feed.isLive) throw new Refusal('AUTH_ERROR', 'feed_lost');
-  const verified = await authority.issuers.verify(token, workspace, authority.now());
-  checkQueryLifetime(bearer, query, verified);
-  await checkBinding(authority.binding, bearer, verified, request);
-  checkWorkspace(verified, workspace);
-  return subjectOf(verified);
-}
-
-/** Its token was verified when the ticket was made; what has happened to that since, step 4 tells. */
-async function redeemTicket({ feed, tickets, now }: Authority, ticket: string, workspace: string): Promise<Subject> {
-  if (!Tickets.hasForm(ticket)) throw spent();
-  if (!feed.isReady) throw new Refusal('AUTH_ERROR', 'feed_starting');
-  const record = await tickets.take(ticket, now());
-  if (record.workspace !== workspace) throw new Refusal('WORKSPACE_MISMATCH', 'ticket_of_other_workspace');
-  return subjectOfTicket(record);
-}
-
 /**
  * Step 4: asks IAM. Revoked? May this principal do it here, by which grants?
  *
@@ -148,29 +89,4 @@ export async function decide(
 export async function admit(authority: Authority, { workspace, principal }: Access): Promise<void> {
   if (authority.audit.isFull) throw new Refusal('AUTH_ERROR', 'audit_full');
   await authority.admission.request(workspace, principal);
-}
-
-/** How often an access is decided on anew before it is given up: something changes faster than it can be asked. */
-const REPEATS = 3;
-
-/**
- * Does what must be done while an access holds, in the same turn. Where something has changed since it was
- * decided on, step 4 is taken once more first. `take` gives `undefined` when the access does not hold.
- *
- * @throws Refusal as `decide`, and what `take` throws
- */
-export async function whileItHolds<T>(
-  authority: Pick<Authority, 'decisions' | 'ends'>,
-  access: Access,
-  take: (access: Access) => T | undefined,
-): Promise<T> {
-  const { principal, token, workspace, permission } = access;
-  const subject = { provider: principal.provider, sub: principal.sub, token };
-  let current = access;
-  for (let asked = 0; ; asked++) {
-    const taken = take(current);
-    if (taken !== undefined) return taken;
-    if (asked === REPEATS) throw new Refusal('AUTH_ERROR', 'decision_stale');
-    current = await decide(authority, subject, workspace, permission);
-  }
 }

@@ -2,7 +2,7 @@
 import type { Grant } from '@centrali-io/protocol';
 import { HeaderFields, type Issuer, Refusal, type ServerRequest, SILENT } from '../../resource-server/index.ts';
 import { Admission } from '../access/admit.ts';
-import type { Authority } from '../access/authorize.ts';
+import type { Authority } from '../access/authority.ts';
 import { followIam } from '../access/follow-iam.ts';
 import { createDelivery } from '../delivery/create-delivery.ts';
 import { FakeBroker } from '../delivery/fixtures/fake-broker.ts';
