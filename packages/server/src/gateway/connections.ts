@@ -1,6 +1,8 @@
 import { writePrincipal } from '@centrali-io/protocol';
 import { ERROR_HEADERS, Refusal, type ServerRequest } from '../resource-server/index.ts';
+import type { Access } from './access/access.ts';
 import type { Attempt } from './access/attempt.ts';
+import { actorOf, auditEntry } from './access/audit-entry.ts';
 import type { Authority } from './access/authority.ts';
 import { authorize } from './access/authorize.ts';
 import type { Delivery, StreamInfo } from './delivery/port.ts';
@@ -63,16 +65,12 @@ export async function listConnections(
  * @throws Refusal `NOT_FOUND`, the same one for an unknown id and for a stream of another workspace
  */
 export async function showConnection(
-  { authority, delivery }: ConnectionsParts,
+  parts: ConnectionsParts,
   request: ServerRequest,
-  { workspace, connectionId }: Place,
+  place: Place,
   attempt: Attempt,
 ): Promise<Response> {
-  const understand = (): void => onlyKnown(request.query, NO_PARAMETERS);
-  const demand = { workspace, permission: 'realtime:connections', query: 'no', understand } as const;
-  await authorize(authority, request, demand, attempt);
-  const stream = delivery.find(connectionId);
-  if (stream?.access.workspace !== workspace) throw noConnection();
+  const { stream } = await findConnection(parts, request, place, attempt);
   return new Response(JSON.stringify(itemOf(stream)), {
     headers: { ...ERROR_HEADERS, 'content-type': 'application/json' },
   });
@@ -84,32 +82,34 @@ export async function showConnection(
  * @throws Refusal `NOT_FOUND`, the same one for an unknown id and for a stream of another workspace
  */
 export async function closeConnection(
+  parts: ConnectionsParts,
+  request: ServerRequest,
+  place: Place,
+  attempt: Attempt,
+): Promise<Response> {
+  const { authority, delivery } = parts;
+  const { workspace, connectionId } = place;
+  const { access } = await findConnection(parts, request, place, attempt);
+  // The row of the stream's own end follows; this one says who ended it.
+  const closed = { at: authority.now(), kind: 'close', reason: 'closed_by_request', workspace, connectionId } as const;
+  authority.audit.add(auditEntry(actorOf(access, request), closed));
+  delivery.end(connectionId, { kind: 'closing', reason: 'closed' });
+  return new Response(null, { status: 204, headers: ERROR_HEADERS });
+}
+
+/** The stream that a route names, for whoever may list them. */
+async function findConnection(
   { authority, delivery }: ConnectionsParts,
   request: ServerRequest,
   { workspace, connectionId }: Place,
   attempt: Attempt,
-): Promise<Response> {
+): Promise<{ readonly access: Access; readonly stream: StreamInfo }> {
   const understand = (): void => onlyKnown(request.query, NO_PARAMETERS);
   const demand = { workspace, permission: 'realtime:connections', query: 'no', understand } as const;
   const { access } = await authorize(authority, request, demand, attempt);
   const stream = delivery.find(connectionId);
   if (stream?.access.workspace !== workspace) throw noConnection();
-  const { provider, sub } = access.principal;
-  authority.audit.add({
-    at: authority.now(),
-    kind: 'close',
-    workspace,
-    // The row of the stream's own end follows; this one says who ended it.
-    reason: 'closed_by_request',
-    provider,
-    sub,
-    ...(access.token.jti === undefined ? {} : { jti: access.token.jti }),
-    address: request.address,
-    requestId: request.id,
-    connectionId,
-  });
-  delivery.end(connectionId, { kind: 'closing', reason: 'closed' });
-  return new Response(null, { status: 204, headers: ERROR_HEADERS });
+  return { access, stream };
 }
 
 /** The one answer for a stream that is unknown, of another workspace, or on a gateway that is silent. */

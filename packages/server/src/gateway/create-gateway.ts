@@ -19,6 +19,7 @@ import {
 import { Admission, type GatewayLimits } from './access/admit.ts';
 import type { Attempt } from './access/attempt.ts';
 import { AuditSpool } from './access/audit.ts';
+import { auditEntry } from './access/audit-entry.ts';
 import type { Authority } from './access/authority.ts';
 import { cookieGate } from './access/cookie-origin.ts';
 import { followIam } from './access/follow-iam.ts';
@@ -149,24 +150,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { subject, provider: named } = attempt;
     const known = subject?.provider ?? named;
     options.observer?.refused?.(refusal, (known && authority.issuers.nameOf(known)) ?? 'unknown');
-    const entry = {
-      at: now(),
-      kind: 'refuse',
-      workspace,
-      code: refusal.code,
-      reason: refusal.reason,
-      address: request.address,
-      requestId: request.id,
-    } as const;
-    if (subject === undefined) return authority.audit.addStranger(entry);
-    const { provider, sub, token } = subject;
-    authority.audit.add({
-      ...entry,
-      provider,
-      sub,
-      ...(token.clientId === undefined ? {} : { clientId: token.clientId }),
-      ...(token.jti === undefined ? {} : { jti: token.jti }),
-    });
+    const { code, reason } = refusal;
+    const entry = { at: now(), kind: 'refuse', workspace, code, reason } as const;
+    if (subject) authority.audit.add(auditEntry({ subject, request }, entry));
+    else authority.audit.addStranger({ ...entry, address: request.address, requestId: request.id });
   }
 
   function answerRefusal(refusal: Refusal, request: ServerRequest, route: Route, attempt: Attempt): Response {

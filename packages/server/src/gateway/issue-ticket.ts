@@ -1,5 +1,6 @@
 import { ERROR_HEADERS, type ServerRequest } from '../resource-server/index.ts';
 import type { Attempt } from './access/attempt.ts';
+import { auditEntry } from './access/audit-entry.ts';
 import type { Authority } from './access/authority.ts';
 import { admit, decide, identify } from './access/authorize.ts';
 import { onlyKnown } from './parameters.ts';
@@ -27,19 +28,8 @@ export async function issueTicket(
   const { subject } = await identify(authority, request, { workspace, query: 'no', understand }, attempt);
   await admit(authority, await decide(authority, subject, workspace, 'realtime:subscribe'));
   const made = await authority.tickets.make(subject, workspace, authority.now());
-  const { provider, sub, token } = subject;
-  authority.audit.add({
-    at: authority.now(),
-    kind: 'connect',
-    reason: 'ticket_made',
-    workspace,
-    provider,
-    sub,
-    address: request.address,
-    requestId: request.id,
-    ...(token.clientId === undefined ? {} : { clientId: token.clientId }),
-    ...(token.jti === undefined ? {} : { jti: token.jti }),
-  });
+  const ticketMade = { at: authority.now(), kind: 'connect', reason: 'ticket_made', workspace } as const;
+  authority.audit.add(auditEntry({ subject, request }, ticketMade));
   return new Response(JSON.stringify(made), {
     status: 201,
     headers: { ...ERROR_HEADERS, 'content-type': 'application/json' },

@@ -1,6 +1,7 @@
 import { OWN_PROVIDER, principalKey } from '@centrali-io/protocol';
 import { ERROR_HEADERS, Refusal, type ServerRequest } from '../resource-server/index.ts';
 import type { Attempt } from './access/attempt.ts';
+import { actorOf, auditEntry } from './access/audit-entry.ts';
 import type { Authority } from './access/authority.ts';
 import { admit, decide, identify } from './access/authorize.ts';
 import { Bound } from './access/bound.ts';
@@ -51,19 +52,8 @@ export async function renew(
     checkAlive(authority, subject, workspace);
     return authority.ends.renew(bound, current) ? current : undefined;
   });
-  authority.audit.add({
-    at: authority.now(),
-    kind: 'connect',
-    reason: 'renewed',
-    workspace,
-    provider: subject.provider,
-    sub: subject.sub,
-    address: request.address,
-    requestId: request.id,
-    connectionId,
-    ...(access.token.clientId === undefined ? {} : { clientId: access.token.clientId }),
-    ...(access.token.jti === undefined ? {} : { jti: access.token.jti }),
-  });
+  const renewed = { at: authority.now(), kind: 'connect', reason: 'renewed', workspace, connectionId } as const;
+  authority.audit.add(auditEntry(actorOf(access, request), renewed));
   return new Response(null, { status: 204, headers: ERROR_HEADERS });
 }
 

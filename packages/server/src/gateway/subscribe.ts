@@ -3,6 +3,7 @@ import { type QueryTokenPolicy, Refusal, retryAfterOf, type ServerRequest } from
 import type { Access } from './access/access.ts';
 import type { Slot } from './access/admit.ts';
 import type { Attempt } from './access/attempt.ts';
+import { actorOf, auditEntry } from './access/audit-entry.ts';
 import type { Authority } from './access/authority.ts';
 import { authorize } from './access/authorize.ts';
 import { whileItHolds } from './access/while-it-holds.ts';
@@ -51,17 +52,7 @@ export async function subscribe(
 
   // Step 6: open the stream.
   const record = (entry: { kind: 'connect' | 'close' } & Partial<StreamEnd>): void =>
-    authority.audit.add({
-      at: authority.now(),
-      workspace,
-      provider: admitted.principal.provider,
-      sub: admitted.principal.sub,
-      address: request.address,
-      requestId: request.id,
-      ...(admitted.token.clientId === undefined ? {} : { clientId: admitted.token.clientId }),
-      ...(admitted.token.jti === undefined ? {} : { jti: admitted.token.jti }),
-      ...entry,
-    });
+    authority.audit.add(auditEntry(actorOf(admitted, request), { at: authority.now(), workspace, ...entry }));
   try {
     const stream = await delivery.openStream({
       access: bound.access,
