@@ -108,7 +108,7 @@ export const claims: Attacks = {
   ]),
   A059: {
     decided: {
-      why: "client ids are made by the service (ci_ and 24 hex digits) and no user's sub may begin with ci_: refused where it is asked for (contracts/access.md, Principals)",
+      why: "client ids are made by the service (ci_ and 24 hex digits) and no user's sub may begin with ci_: refused where it is asked for (docs/administration.md)",
       status: 400,
       code: 'BAD_REQUEST',
     },

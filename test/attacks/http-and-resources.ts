@@ -56,7 +56,7 @@ export const httpAndResources: Attacks = {
   },
   A156: {
     decided: {
-      why: 'more streams of one address than allowed are RATE_LIMIT_EXCEEDED (DESIGN.md, step 0); sockets beyond the number of the process are not taken at all, and the process lives on',
+      why: 'more streams of one address than allowed are RATE_LIMIT_EXCEEDED (ARCHITECTURE.md); sockets beyond the number of the process are not taken at all, and the process lives on',
       status: 429,
       code: 'RATE_LIMIT_EXCEEDED',
     },
@@ -188,7 +188,7 @@ export const httpAndResources: Attacks = {
   },
   A164: {
     decided: {
-      why: 'a filter that is none is INVALID_FILTER, with its position (contracts/http.md, Errors); there are no regular expressions',
+      why: 'a filter that is none is INVALID_FILTER, with its position (docs/errors.md); there are no regular expressions',
       status: 400,
       code: 'INVALID_FILTER',
     },
@@ -209,7 +209,7 @@ export const httpAndResources: Attacks = {
   },
   A165: {
     decided: {
-      why: 'a filter over its limits is INVALID_FILTER, a repeated parameter is BAD_REQUEST naming it (contracts/http.md, Errors and Filters)',
+      why: 'a filter over its limits is INVALID_FILTER, a repeated parameter is BAD_REQUEST naming it (docs/errors.md, docs/filters.md)',
       status: 400,
       code: ['INVALID_FILTER', 'BAD_REQUEST'],
     },

@@ -113,7 +113,7 @@ export const jwks: Attacks = {
   },
   A120: {
     decided: {
-      why: 'an address that may not be fetched is refused where the provider is added, or AUTH_ERROR when its name leads there later (contracts/access.md, External issuers: https, no private address)',
+      why: 'an address that may not be fetched is refused where the provider is added, or AUTH_ERROR when its name leads there later (docs/configuration.md, providers.allowPrivateAddresses)',
       status: [400, 503],
       code: ['BAD_REQUEST', 'AUTH_ERROR'],
     },

@@ -194,7 +194,7 @@ export const permissionAndLifetime: Attacks = {
   },
   A106: {
     decided: {
-      why: 'no token lives so long: `exp - iat` beyond the issuer’s maxLifetime is INVALID_TOKEN (contracts/access.md, Tokens)',
+      why: 'no token lives so long: `exp - iat` beyond the issuer’s maxLifetime is INVALID_TOKEN (docs/realtime/authentication.md)',
       status: 401,
       code: 'INVALID_TOKEN',
     },

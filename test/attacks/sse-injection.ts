@@ -121,7 +121,7 @@ export const sseInjection: Attacks = {
   },
   A151: {
     decided: {
-      why: 'Last-Event-ID wins over the query (contracts/delivery.md, Ids and cursors): an EventSource that reconnects keeps the query of its first URL. Two of one kind that differ are refused',
+      why: 'Last-Event-ID wins over the query (docs/delivery.md): an EventSource that reconnects keeps the query of its first URL. Two of one kind that differ are refused',
       status: 200,
       code: null,
     },

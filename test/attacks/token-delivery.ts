@@ -105,7 +105,7 @@ export const tokenDelivery: Attacks = {
   },
   A083: {
     decided: {
-      why: 'an unknown parameter is BAD_REQUEST naming it (contracts/http.md, Errors), a path with a parameter is another path (A171): refused, never read as a token',
+      why: 'an unknown parameter is BAD_REQUEST naming it (docs/errors.md), a path with a parameter is another path (A171): refused, never read as a token',
       status: [401, 400, 404],
       code: ['MISSING_TOKEN', 'BAD_REQUEST', 'NOT_FOUND'],
     },
@@ -143,7 +143,7 @@ export const tokenDelivery: Attacks = {
   },
   A087: {
     decided: {
-      why: 'plain HTTP is served on loopback or behind a named proxy only: elsewhere `start` refuses and says why (contracts/http.md, CORS, TLS, sizes); behind the proxy a request that came in the clear is BAD_REQUEST',
+      why: 'plain HTTP is served on loopback or behind a named proxy only: elsewhere `start` refuses and says why (docs/proxies.md); behind the proxy a request that came in the clear is BAD_REQUEST',
       status: 400,
       code: 'BAD_REQUEST',
     },

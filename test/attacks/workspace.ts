@@ -18,7 +18,7 @@ export const workspace: Attacks = {
   },
   A063: {
     decided: {
-      why: 'the claim is an array of slugs (contracts/access.md, Tokens): a bare text refuses the whole token, for its own workspace too',
+      why: 'the claim is an array of slugs (docs/realtime/authentication.md): a bare text refuses the whole token, for its own workspace too',
       status: 401,
       code: 'INVALID_TOKEN',
     },
@@ -105,7 +105,7 @@ export const workspace: Attacks = {
   },
   A072: {
     decided: {
-      why: 'a workspace that does not exist answers as one the token does not name (contracts/access.md, External issuers)',
+      why: 'a workspace that does not exist answers as one the token does not name (docs/realtime/authentication.md)',
       status: 403,
       code: 'WORKSPACE_MISMATCH',
     },

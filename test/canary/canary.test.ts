@@ -265,7 +265,7 @@ it('no token, ticket or secret is found in anything that the system writes', asy
       Buffer.from(secret).toString('hex'),
     ];
     for (const [where, bytes] of outputs) {
-      // `dev` keeps its account's secret there, for the commands beside it (contracts of the command).
+      // `dev` keeps its account's secret there, for the commands beside it.
       if (where === 'file dev.json' && (what === "dev's secret" || what === "dev's administrator token")) continue;
       // A published event is what its publisher says, also when that is a token.
       if (where === 'file log.db' || where === 'file log.db-wal') {

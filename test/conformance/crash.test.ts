@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bearer, eventsUrl, serviceToken } from '../support/api.ts';
 import { type Dev, startDev, temporaryFolder } from '../support/centrali.ts';
 import { openStream } from '../support/event-stream.ts';
+import { until } from '../support/wait.ts';
 
 const folder = temporaryFolder();
 const data = join(folder.path, 'data');
@@ -101,10 +102,7 @@ it('every acknowledged event comes once after each of five crashes', async () =>
     body: JSON.stringify({ event: 'tick', recordId: 'last' }),
   });
   expect(response.status).toBe(202);
-  const deadline = performance.now() + 10_000;
-  while (subscriber.seen.at(-1)?.n !== 'last' && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await until('the last event has come', () => subscriber.seen.at(-1)?.n === 'last', 10_000);
   await subscriber.over();
   const seen = subscriber.seen.filter((event) => event.n !== 'last');
   expect(subscriber.gaps).toEqual([]);

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { admin, devToken, serviceToken } from '../support/api.ts';
 import { type Child, runCommand, startProcess, temporaryFolder } from '../support/centrali.ts';
 import { claimsOf } from '../support/forge.ts';
+import { until } from '../support/wait.ts';
 import { bundle, type Sample, sampleText } from './samples.ts';
 import { type Seed, startSeed } from './setup.ts';
 
@@ -74,12 +75,14 @@ async function start(sample: Sample, env: Record<string, string> = {}, of: Seed 
 /** Publishes until the sample has got an event that was published after this call. */
 async function getsEvents({ child }: Running, of: Seed = seed): Promise<void> {
   const ids: string[] = [];
-  const deadline = performance.now() + 10_000;
-  while (!ids.some((id) => child.stdout().includes(`"${id}"`))) {
-    if (performance.now() > deadline) throw new Error(`no event came\n${child.stdout()}\n${child.stderr()}`);
+  const came = async (): Promise<boolean> => {
+    if (ids.some((id) => child.stdout().includes(`"${id}"`))) return true;
     ids.push(await of.publishOne());
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return false;
+  };
+  await until('an event has come', came, 10_000).catch((error: unknown) => {
+    throw new Error(`${child.stdout()}\n${child.stderr()}`, { cause: error });
+  });
 }
 
 describe('user token', () => {
@@ -134,10 +137,7 @@ describe('service account', () => {
       await getsEvents(sample, short);
       const before = tokenRequests(sample).length;
       // The handler fetches the new token; the SDK does not fetch another one beside it.
-      const deadline = performance.now() + 8000;
-      while (tokenRequests(sample).length === before && performance.now() < deadline) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      await until('the handler has fetched a token', () => tokenRequests(sample).length > before);
       await getsEvents(sample, short);
       const streams = sample.all('request').filter(({ path }) => path.endsWith('/events')).length;
       expect(tokenRequests(sample).length).toBe(streams);
@@ -175,11 +175,7 @@ describe('the switch over all codes', () => {
     ['FORBIDDEN', 'Permission denied', (): Promise<string> => devToken(seed.dev, { sub: 'nobody' })],
   ] as const)('%s prints what the sample says', async (_, text, token) => {
     const sample = await start('switch-over-codes', { SEED_TOKEN: await token() });
-    const deadline = performance.now() + 8000;
-    while (!sample.child.stderr().includes(text) && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    expect(sample.child.stderr()).toContain(text);
+    await until(text, () => sample.child.stderr().includes(text));
     expect(sample.all('request').length, 'it is final').toBe(1);
   });
 });
@@ -243,10 +239,7 @@ describe('the connection test', () => {
 
   it('says why it failed', async () => {
     const { child } = await start('test-connection', { SEED_TOKEN: 'nonsense' });
-    const deadline = performance.now() + 8000;
-    while (!child.stderr().includes('\n') && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await until('it says why', () => child.stderr().includes('\n'));
     expect(child.stderr()).toMatch(/^Auth failed: INVALID_TOKEN \S/);
   });
 });

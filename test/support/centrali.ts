@@ -14,7 +14,7 @@ export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url));
 export const COMMAND: string = join(ROOT, 'packages/server/bin/centrali.js');
 const START_MS = 20_000;
 
-/** The one line that `dev --json` prints when it is ready (contracts of the command). */
+/** The one line that `dev --json` prints when it is ready. */
 export interface DevReady {
   readonly ready: true;
   readonly baseUrl: string;
