@@ -34,7 +34,7 @@ const FRAMEWORK_ERRORS: ReadonlyMap<number, Refusal> = new Map([
   [415, new Refusal('BAD_REQUEST', 'content_type', { message: 'The Content-Type is not supported here.' })],
 ]);
 
-/** Makes the server. Every error is answered as contracts say; no route can forget it. */
+/** Makes the server. Every error is answered as docs/errors.md says; no route can forget it. */
 export async function openPublicServer({ baseUrl, log, routes }: PublicServerOptions): Promise<PublicServer> {
   const contexts = new WeakMap<IncomingMessage, RequestContext>();
   const contextOf = (raw: IncomingMessage): RequestContext => {

@@ -1,4 +1,4 @@
-/** The public listener: everything of `contracts/http.md` comes in here. */
+/** The public listener: streams, publishing, OAuth, administration and health come in here. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2SecureServer } from 'node:http2';
 import { matchRealtimePath, PATHS } from '@centrali-io/protocol';

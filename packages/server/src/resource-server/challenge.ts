@@ -64,7 +64,7 @@ export function retryAfterOf(refusal: Refusal, random: () => number = Math.rando
   return ERROR_CODES[refusal.code].retryAfter ? 1 + Math.floor(random() * 5) : undefined;
 }
 
-/** Turns a refusal into the answer of `contracts/http.md`, "Errors". The listener adds CORS headers. */
+/** Turns a refusal into the answer that docs/errors.md describes. The listener adds CORS headers. */
 export function refusalResponse(refusal: Refusal, { requestId, baseUrl, scheme, random }: AnswerContext): Response {
   const retryAfter = retryAfterOf(refusal, random);
   const challenge = challengeOf(refusal, baseUrl, scheme);

@@ -7,7 +7,7 @@ export type { TokenFacts } from './subject.ts';
 
 /**
  * What steps 1 to 4 of the connection flow found out: who may do what here, by which grants, until when.
- * Everything that an open stream is bound to is in it (see `contracts`: "When access ends").
+ * Everything that an open stream is bound to is in it (docs/access-ends.md).
  */
 export interface Access {
   /** The workspace of the URL, which the token names. */
